@@ -1,0 +1,240 @@
+/*
+ * sys.c — the system calls the library makes; each returns ≥ 0 or -errno, with EINTR retried.
+ *
+ * Design: the only reader of errno, so that the list of calls can be held against `nm -u` and replaced in
+ * a simulation. SIGPIPE never reaches the program: sockets are written with MSG_NOSIGNAL, other
+ * descriptors with the signal blocked and, where it became pending through us, taken back.
+ */
+#include "base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RETRY(type, call)                                                                          \
+	do {                                                                                       \
+		type r_;                                                                           \
+		do                                                                                 \
+			r_ = (call);                                                               \
+		while (r_ < 0 && errno == EINTR);                                                  \
+		return r_ < 0 ? -errno : r_;                                                       \
+	} while (0)
+
+ssize_t ac_sys_recv_(int fd, void *buf, size_t len, int flags, bool *ret_cut)
+{
+	struct iovec iov = { buf, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (!ret_cut)
+		RETRY(ssize_t, recv(fd, buf, len, flags));
+	do
+		n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	*ret_cut = n >= 0 && (msg.msg_flags & MSG_CTRUNC);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t ac_sys_send_(int fd, const struct iovec *iov, int count, bool more)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
+	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+
+	if (count == 1)
+		RETRY(ssize_t, send(fd, iov->iov_base, iov->iov_len, flags));
+	RETRY(ssize_t, sendmsg(fd, &msg, flags));
+}
+
+ssize_t ac_sys_read_(int fd, void *buf, size_t len)
+{
+	RETRY(ssize_t, read(fd, buf, len));
+}
+
+static ssize_t writev_retry(int fd, const struct iovec *iov, int count)
+{
+	RETRY(ssize_t, writev(fd, iov, count));
+}
+
+ssize_t ac_sys_write_(int fd, const struct iovec *iov, int count)
+{
+	const struct timespec no_time = { 0, 0 };
+	sigset_t pipe_set, old_set, pending;
+	bool was_pending;
+	ssize_t n;
+
+	sigemptyset(&pipe_set);
+	sigaddset(&pipe_set, SIGPIPE);
+	sigpending(&pending);
+	was_pending = sigismember(&pending, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_set, &old_set);
+	n = writev_retry(fd, iov, count);
+	if (n == -EPIPE && !was_pending)
+		while (sigtimedwait(&pipe_set, NULL, &no_time) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &old_set, NULL);
+	return n;
+}
+
+ssize_t ac_sys_pread_(int fd, void *buf, size_t len, int64_t offset)
+{
+	RETRY(ssize_t, pread(fd, buf, len, offset));
+}
+
+ssize_t ac_sys_sendfile_(int out, int in, int64_t *offset, size_t len)
+{
+	RETRY(ssize_t, sendfile(out, in, offset, len));
+}
+
+ssize_t ac_sys_recvfrom_(int fd, void *buf, size_t len, struct ac_addr *ret_from)
+{
+	struct ac_addr from = { .len = sizeof(from.un) };
+	ssize_t n;
+
+	do
+		n = recvfrom(fd, buf, len, 0, &from.sa, &from.len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (ret_from)
+		*ret_from = from;
+	return n;
+}
+
+ssize_t ac_sys_sendto_(int fd, const void *buf, size_t len, const struct ac_addr *to)
+{
+	RETRY(ssize_t, sendto(fd, buf, len, MSG_NOSIGNAL, &to->sa, to->len));
+}
+
+int ac_sys_socket_(int family, int type)
+{
+	RETRY(int, socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+int ac_sys_accept_(int fd, struct ac_addr *ret_peer)
+{
+	ret_peer->len = sizeof(ret_peer->un);
+	RETRY(int, accept4(fd, &ret_peer->sa, &ret_peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+int ac_sys_bind_(int fd, const struct ac_addr *addr)
+{
+	return bind(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
+}
+
+int ac_sys_listen_(int fd, int backlog)
+{
+	return listen(fd, backlog) < 0 ? -errno : 0;
+}
+
+/* Not retried: an interrupted connect goes on by itself, as EINPROGRESS does. */
+int ac_sys_connect_(int fd, const struct ac_addr *addr)
+{
+	if (connect(fd, &addr->sa, addr->len) == 0)
+		return 0;
+	return errno == EINTR ? -EINPROGRESS : -errno;
+}
+
+int ac_sys_shutdown_(int fd, int how)
+{
+	return shutdown(fd, how) < 0 ? -errno : 0;
+}
+
+/* Not retried: on Linux the descriptor is gone whatever close says. */
+int ac_sys_close_(int fd)
+{
+	return close(fd) < 0 ? -errno : 0;
+}
+
+int ac_sys_dup_(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy < 0 ? -errno : copy;
+}
+
+int ac_sys_is_nonblock_(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
+}
+
+int ac_sys_nonblock_(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	if (flags & O_NONBLOCK)
+		return 0;
+	return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int ac_sys_getopt_(int fd, int level, int name, int *ret_value)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	if (getsockopt(fd, level, name, &value, &len) < 0)
+		return -errno;
+	*ret_value = value;
+	return 0;
+}
+
+int ac_sys_setopt_(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+int ac_sys_sockname_(int fd, struct ac_addr *ret_addr)
+{
+	ret_addr->len = sizeof(ret_addr->un);
+	return getsockname(fd, &ret_addr->sa, &ret_addr->len) < 0 ? -errno : 0;
+}
+
+int ac_sys_peername_(int fd, struct ac_addr *ret_addr)
+{
+	ret_addr->len = sizeof(ret_addr->un);
+	return getpeername(fd, &ret_addr->sa, &ret_addr->len) < 0 ? -errno : 0;
+}
+
+int ac_sys_unread_(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, FIONREAD, &n) < 0 ? -errno : n;
+}
+
+unsigned ac_sys_poll1_(int fd, unsigned events)
+{
+	struct pollfd p = { .fd = fd };
+	unsigned ready = 0;
+
+	p.events = (short)((events & AC_IN ? POLLIN : 0) | (events & AC_OUT ? POLLOUT : 0) |
+	                   (events & AC_PRI ? POLLPRI : 0));
+	if (poll(&p, 1, 0) <= 0)
+		return 0;
+	ready |= p.revents & POLLIN ? AC_IN : 0;
+	ready |= p.revents & POLLOUT ? AC_OUT : 0;
+	ready |= p.revents & POLLPRI ? AC_PRI : 0;
+	ready |= p.revents & (POLLERR | POLLNVAL) ? AC_ERR : 0;
+	ready |= p.revents & POLLHUP ? AC_HUP : 0;
+	return ready;
+}
+
+int ac_sys_spare_(void)
+{
+	RETRY(int, open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+int ac_sys_unlink_(const char *path)
+{
+	return unlink(path) < 0 ? -errno : 0;
+}
