@@ -1,0 +1,85 @@
+/*
+ * epoll.c — Linux epoll, edge-triggered.
+ *
+ * Design: each descriptor is registered once, for everything, and never modified; which events matter is
+ * the caller's business. PRI is among them because a read stops short at the out-of-band mark.
+ * A closed descriptor leaves epoll by itself; one that a forked child still holds may report late, which
+ * the generation in the token catches.
+ */
+#include "poller.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define BATCH 512
+
+struct epoll_poller {
+	struct ac_poller p;
+	int fd;
+	struct epoll_event events[BATCH];
+};
+
+static int epoll_init(struct ac_poller *p)
+{
+	struct epoll_poller *e = (struct epoll_poller *)p;
+
+	e->fd = epoll_create1(EPOLL_CLOEXEC);
+	if (e->fd < 0)
+		return -errno;
+	return ac_poller_room_(p, BATCH) < 0 ? (close(e->fd), -ENOMEM) : 0;
+}
+
+static void epoll_fini(struct ac_poller *p)
+{
+	close(((struct epoll_poller *)p)->fd);
+}
+
+static int epoll_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events)
+{
+	struct epoll_event e = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+		.data.u64 = token,
+	};
+
+	if ((old != 0) == (events != 0))
+		return 0;
+	return epoll_ctl(((struct epoll_poller *)p)->fd, events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &e) < 0
+	               ? -errno
+	               : 0;
+}
+
+static unsigned meaning(uint32_t e)
+{
+	return (e & EPOLLIN ? AC_IN : 0u) | (e & EPOLLOUT ? AC_OUT : 0u) | (e & EPOLLPRI ? AC_PRI : 0u) |
+	       (e & EPOLLERR ? AC_ERR : 0u) | (e & EPOLLHUP ? AC_HUP : 0u) |
+	       (e & EPOLLRDHUP ? AC_RDHUP : 0u);
+}
+
+static int epoll_wait_for(struct ac_poller *p, int64_t timeout_ns)
+{
+	struct epoll_poller *e = (struct epoll_poller *)p;
+	int n = epoll_wait(e->fd, e->events, BATCH, ac_poller_ms_(timeout_ns));
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < n; i++)
+		p->found[i] = (struct ac_found){ e->events[i].data.u64, meaning(e->events[i].events) };
+	return n;
+}
+
+static int epoll_own_fd(struct ac_poller *p)
+{
+	return ((struct epoll_poller *)p)->fd;
+}
+
+const struct ac_poller_class ac_poller_epoll_ = {
+	.name = "epoll",
+	.size = sizeof(struct epoll_poller),
+	.edge = true,
+	.init = epoll_init,
+	.fini = epoll_fini,
+	.set = epoll_set,
+	.wait = epoll_wait_for,
+	.fd = epoll_own_fd,
+};

@@ -1,0 +1,87 @@
+/* pick.c — the table of pollers, best first, and what they share. */
+#include "poller.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+static const struct ac_poller_class *const pollers[] = {
+	&ac_poller_epoll_,
+	&ac_poller_poll_,
+	&ac_poller_select_,
+};
+
+const char *ac_poller_names_(void)
+{
+	return "epoll, poll, select";
+}
+
+static const struct ac_poller_class *by_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(pollers) / sizeof(pollers[0]); i++)
+		if (!name || strcmp(name, pollers[i]->name) == 0)
+			return pollers[i];
+	return NULL;
+}
+
+bool ac_poller_known_(const char *name)
+{
+	return name && by_name(name);
+}
+
+int ac_poller_new_(const char *name, struct ac_poller **ret_poller)
+{
+	const struct ac_poller_class *cls = by_name(name);
+	struct ac_poller *p;
+	int r;
+
+	if (!cls)
+		return -EINVAL;
+	p = ac_alloc_(cls->size);
+	if (!p)
+		return -ENOMEM;
+	p->cls = cls;
+	r = cls->init(p);
+	if (r < 0) {
+		ac_free_(p->found);
+		ac_free_(p);
+		return r;
+	}
+	*ret_poller = p;
+	return 0;
+}
+
+void ac_poller_free_(struct ac_poller *p)
+{
+	if (!p)
+		return;
+	p->cls->fini(p);
+	ac_free_(p->found);
+	ac_free_(p);
+}
+
+int ac_poller_room_(struct ac_poller *p, size_t count)
+{
+	size_t cap = p->cap ? p->cap : 64;
+	struct ac_found *found;
+
+	if (count <= p->cap)
+		return 0;
+	while (cap < count)
+		cap *= 2;
+	found = ac_realloc_(p->found, cap * sizeof(*found));
+	if (!found)
+		return -ENOMEM;
+	p->found = found;
+	p->cap = cap;
+	return 0;
+}
+
+int ac_poller_ms_(int64_t timeout_ns)
+{
+	int64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+
+	if (timeout_ns < 0)
+		return -1;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}

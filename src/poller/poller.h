@@ -1,0 +1,50 @@
+/*
+ * poller.h — who asks the kernel which descriptors are ready. One class; one file for each poller.
+ *
+ * Contract: `set` tells a poller the events of one descriptor (AC_IN | AC_OUT | AC_PRI); AC_WATCH alone
+ * watches for errors and hang-up only, 0 forgets the descriptor. `wait` fills `found` and returns how
+ * many; the batch is complete before anything is dispatched. A token is handed back as it was given.
+ * A poller with `edge` reports changes, and all of them, whatever events were asked for; the caller keeps
+ * what is ready. Others report what is ready and was asked for, at every wait.
+ */
+#ifndef AC_POLLER_H
+#define AC_POLLER_H
+
+#include "../base/base.h"
+
+#define AC_WATCH 128
+
+struct ac_found {
+	uint64_t token;
+	unsigned events;
+};
+
+struct ac_poller {
+	const struct ac_poller_class *cls;
+	struct ac_found *found;
+	size_t cap;
+};
+
+struct ac_poller_class {
+	const char *name;
+	size_t size;
+	bool edge;
+	int (*init)(struct ac_poller *p);
+	void (*fini)(struct ac_poller *p);
+	/* -EPERM: a descriptor that is always ready; -EMFILE: one this poller cannot take */
+	int (*set)(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events);
+	int (*wait)(struct ac_poller *p, int64_t timeout_ns); /* negative: for ever */
+	int (*fd)(struct ac_poller *p);                       /* NULL: none */
+};
+
+extern const struct ac_poller_class ac_poller_select_, ac_poller_poll_, ac_poller_epoll_;
+
+/* pick.c: by name, NULL for the best one. -EINVAL: unknown; -ENOMEM and what init returns. */
+int ac_poller_new_(const char *name, struct ac_poller **ret_poller);
+void ac_poller_free_(struct ac_poller *p);
+const char *ac_poller_names_(void); /* "epoll, poll, select" */
+bool ac_poller_known_(const char *name);
+int ac_poller_room_(struct ac_poller *p, size_t count); /* makes `found` at least so long */
+int ac_poller_ms_(int64_t timeout_ns);                  /* rounded up: never wakes early; -1: for ever */
+
+#endif
