@@ -27,15 +27,15 @@ struct ac_output;
 /* A dispatcher whose fields behind `d` are the library's. Embed it first. */
 struct ac_chat {
 	struct ac_dispatcher d;
-	struct ac_inbuf *in;     /* the unfinished record; NULL while there is none */
-	struct ac_output *out;   /* what is queued; NULL while nothing is */
+	struct ac_inbuf *in;   /* the unfinished record; NULL while there is none */
+	struct ac_output *out; /* what is queued; NULL while nothing is */
 	union {
 		uint8_t bytes[8];
 		uint64_t left;
 		struct ac_terminator *heap;
 	} term;
 	uint8_t term_kind, term_len, term_found, chat_flags;
-	uint32_t record_len;     /* bytes collected since the last terminator */
+	uint32_t record_len; /* bytes collected since the last terminator */
 };
 
 struct ac_chat_class {
@@ -109,8 +109,8 @@ AC_API int ac_pull(struct ac_chat *c, const void *data, size_t len);
  * or failed; a file that turns out shorter closes the channel with EIO. Python: push(data).
  */
 AC_API int ac_push(struct ac_chat *c, const void *data, size_t len);
-AC_API int ac_push_owned(struct ac_chat *c, const void *data, size_t len, void (*free_fn)(void *arg),
-                         void *arg);
+AC_API int ac_push_owned(struct ac_chat *c, const void *data, size_t len,
+                         void (*free_fn)(void *arg), void *arg);
 AC_API int ac_push_static(struct ac_chat *c, const void *data, size_t len);
 AC_API int ac_pushf(struct ac_chat *c, const char *format, ...) AC_PRINTF(2, 3);
 AC_API int ac_push_file(struct ac_chat *c, int fd, int64_t offset, int64_t len);
@@ -192,7 +192,7 @@ AC_API void ac_fifo_done(struct ac_fifo *f); /* frees what is left */
 AC_API bool ac_fifo_is_empty(const struct ac_fifo *f);
 AC_API struct ac_producer *ac_fifo_first(const struct ac_fifo *f); /* NULL: empty */
 AC_API void ac_fifo_push(struct ac_fifo *f, struct ac_producer *p);
-AC_API struct ac_producer *ac_fifo_pop(struct ac_fifo *f);         /* yours; NULL: empty */
+AC_API struct ac_producer *ac_fifo_pop(struct ac_fifo *f); /* yours; NULL: empty */
 
 /* Length of the longest suffix of the haystack that is a prefix of the needle, but not all of it.
  * Python: find_prefix_at_end. Thread-safe. */

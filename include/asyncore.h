@@ -123,10 +123,10 @@ struct ac_frame {
 
 /* An error on its way up, as handle_error sees it (Python: sys.exc_info() in handle_error). */
 struct ac_error {
-	int code;                         /* an errno, positive; 0: none */
-	unsigned frame_count;             /* innermost first */
+	int code;             /* an errno, positive; 0: none */
+	unsigned frame_count; /* innermost first */
 	struct ac_frame frames[AC_FRAMES];
-	char detail[120];                 /* what it was about, "" where nobody said */
+	char detail[120]; /* what it was about, "" where nobody said */
 };
 
 /*
@@ -182,8 +182,8 @@ enum ac_limit {
 
 /* All zero, or a NULL pointer: the defaults. */
 struct ac_map_opts {
-	const char *poller;    /* "select", "poll", "epoll"; NULL: the best here */
-	ac_log_fn *log;        /* NULL: lines on stderr */
+	const char *poller; /* "select", "poll", "epoll"; NULL: the best here */
+	ac_log_fn *log;     /* NULL: lines on stderr */
 	void *log_arg;
 	size_t limits[AC_LIMITS]; /* 0: the default */
 };
@@ -200,15 +200,16 @@ AC_API void ac_map_free(struct ac_map *map);
  * other, or leave it to the end of the thread. NULL when memory ran out. */
 AC_API struct ac_map *ac_map_default(void);
 
-AC_API const char *ac_map_poller(const struct ac_map *map);   /* "epoll" … */
-AC_API size_t ac_map_channels(const struct ac_map *map);      /* open ones (Python: len(map)) */
-AC_API size_t ac_map_tasks(const struct ac_map *map);         /* pending ones */
-AC_API size_t ac_map_memory(const struct ac_map *map);        /* bytes held for map and channels */
+AC_API const char *ac_map_poller(const struct ac_map *map); /* "epoll" … */
+AC_API size_t ac_map_channels(const struct ac_map *map);    /* open ones (Python: len(map)) */
+AC_API size_t ac_map_tasks(const struct ac_map *map);       /* pending ones */
+AC_API size_t ac_map_memory(const struct ac_map *map);      /* bytes held for map and channels */
 AC_API void ac_map_set_limit(struct ac_map *map, enum ac_limit which, size_t value);
 
 /* Calls fn for every open channel until it returns non-zero, and returns that (Python: iterating
  * over map.values()). fn may close channels, the one it is given included. */
-AC_API int ac_map_each(struct ac_map *map, int (*fn)(struct ac_dispatcher *d, void *arg), void *arg);
+AC_API int ac_map_each(struct ac_map *map, int (*fn)(struct ac_dispatcher *d, void *arg),
+                       void *arg);
 
 /* How pending tasks count for ac_loop. */
 enum ac_tasks {
@@ -218,8 +219,8 @@ enum ac_tasks {
 };
 
 struct ac_loop_opts {
-	double timeout;      /* of one wait, seconds; 0: 30.0; negative: never waits */
-	long count;          /* passes; 0: until nothing is left; negative: none (Python: count=0) */
+	double timeout; /* of one wait, seconds; 0: 30.0; negative: never waits */
+	long count;     /* passes; 0: until nothing is left; negative: none (Python: count=0) */
 	enum ac_tasks tasks;
 };
 
@@ -265,8 +266,8 @@ struct ac_task {
 	struct ac_map *map;
 	ac_task_fn *fn;
 	void *arg;
-	int64_t due;                  /* nanoseconds, monotonic */
-	int64_t interval;             /* 0: once */
+	int64_t due;      /* nanoseconds, monotonic */
+	int64_t interval; /* 0: once */
 	uint32_t flags;
 };
 
@@ -290,19 +291,19 @@ AC_API double ac_task_timeout(const struct ac_task *task);      /* seconds left;
 /* A channel over one descriptor. Embed it first. `map` and `fd` (-1: none) may be read; the rest is
  * the library's. Field order: what every event touches comes first. */
 struct ac_dispatcher {
-	const struct ac_class *cls;           /* with every method filled in */
+	const struct ac_class *cls; /* with every method filled in */
 	struct ac_map *map;
 	int fd;
-	uint32_t slot;                        /* where the map keeps it */
+	uint32_t slot; /* where the map keeps it */
 	uint32_t flags;
-	uint8_t ready, interest, watched;     /* sets of AC_IN … */
+	uint8_t ready, interest, watched; /* sets of AC_IN … */
 	uint8_t family;
 	const struct ac_transport *transport; /* how bytes come and go */
 	struct ac_extra *extra;               /* what few channels have: timeout, own limits */
 	union {
 		uint8_t ip[16];
 		char *path;
-	} peer;                               /* the address, packed */
+	} peer; /* the address, packed */
 	uint32_t scope;
 	uint16_t port;
 	int16_t reason;
@@ -339,9 +340,10 @@ struct ac_class {
 	int (*handle_connect)(struct ac_dispatcher *d); /* already connected: a push goes out */
 	int (*handle_accept)(struct ac_dispatcher *d);
 	int (*handle_accepted)(struct ac_dispatcher *d, int fd, const struct ac_addr *peer);
-	int (*handle_eof)(struct ac_dispatcher *d);     /* end of input; default: send, then close */
-	int (*handle_timeout)(struct ac_dispatcher *d); /* idle too long; default: close, ETIMEDOUT */
-	int (*handle_close)(struct ac_dispatcher *d);   /* exactly once; the descriptor is open yet */
+	int (*handle_eof)(struct ac_dispatcher *d); /* end of input; default: send, then close */
+	int (*handle_timeout)(
+		struct ac_dispatcher *d);             /* idle too long; default: close, ETIMEDOUT */
+	int (*handle_close)(struct ac_dispatcher *d); /* exactly once; the descriptor is open yet */
 	int (*handle_error)(struct ac_dispatcher *d, const struct ac_error *error);
 
 	/* The low-level ones, which turn readiness into the above. */
@@ -349,10 +351,10 @@ struct ac_class {
 	int (*handle_write_event)(struct ac_dispatcher *d);
 	int (*handle_expt_event)(struct ac_dispatcher *d);
 	int (*handle_connect_event)(struct ac_dispatcher *d);
-	int (*settle)(struct ac_dispatcher *d);         /* its handlers have returned: send */
+	int (*settle)(struct ac_dispatcher *d); /* its handlers have returned: send */
 
 	void (*log)(struct ac_dispatcher *d, enum ac_log_level level, const char *text);
-	void (*finalize)(struct ac_dispatcher *d);      /* last: release what the object owns */
+	void (*finalize)(struct ac_dispatcher *d); /* last: release what the object owns */
 };
 
 /* Class flag: readable and writable change only in the channel's own handlers or with ac_touch. */
@@ -378,7 +380,8 @@ AC_API struct ac_dispatcher *ac_adopt(struct ac_map *map, const struct ac_class 
 
 /* A channel on a duplicate of any descriptor: pipe, tty, stdin, regular file. The descriptor's own
  * flags stay as they are; yours stays open. Python: file_dispatcher(fd), file_wrapper. */
-AC_API struct ac_dispatcher *ac_file_dispatcher(struct ac_map *map, const struct ac_class *cls, int fd);
+AC_API struct ac_dispatcher *ac_file_dispatcher(struct ac_map *map, const struct ac_class *cls,
+                                                int fd);
 
 /* Opens; each returns 0 or -errno with the pending error explained. A failed connect leaves the
  * channel without descriptor and nothing watched. */
@@ -409,8 +412,10 @@ AC_API ssize_t ac_recv(struct ac_dispatcher *d, void *buffer, size_t size);
 AC_API ssize_t ac_send(struct ac_dispatcher *d, const void *data, size_t len);
 
 /* Datagrams: as recvfrom and sendto; -EAGAIN when there is none, or no room. ret_from may be NULL. */
-AC_API ssize_t ac_recvfrom(struct ac_dispatcher *d, void *buffer, size_t size, struct ac_addr *ret_from);
-AC_API ssize_t ac_sendto(struct ac_dispatcher *d, const void *data, size_t len, const struct ac_addr *to);
+AC_API ssize_t ac_recvfrom(struct ac_dispatcher *d, void *buffer, size_t size,
+                           struct ac_addr *ret_from);
+AC_API ssize_t ac_sendto(struct ac_dispatcher *d, const void *data, size_t len,
+                         const struct ac_addr *to);
 
 /* One byte of out-of-band data: 1, or -EAGAIN. */
 AC_API ssize_t ac_recv_oob(struct ac_dispatcher *d, void *byte);
@@ -474,10 +479,10 @@ AC_API const char *ac_repr(const struct ac_dispatcher *d, char *text, size_t siz
 /* Through the class's log method (Python: log, log_info). */
 AC_API void ac_log(struct ac_dispatcher *d, const char *format, ...) AC_PRINTF(2, 3);
 AC_API void ac_log_info(struct ac_dispatcher *d, enum ac_log_level level, const char *format, ...)
-        AC_PRINTF(3, 4);
+	AC_PRINTF(3, 4);
 /* The same without a channel, to the map's hook. */
 AC_API void ac_map_log(struct ac_map *map, enum ac_log_level level, const char *format, ...)
-        AC_PRINTF(3, 4);
+	AC_PRINTF(3, 4);
 
 /* Fire one channel's events as the loop would, errors caught (Python: read, write, _exception,
  * readwrite). `events` is a set of AC_IN … */

@@ -17,8 +17,8 @@ enum ac_compression { AC_GZIP, AC_ZLIB, AC_DEFLATE };
  * Compresses what the inner producer gives. level 1–9, 0: zlib's default. Owns the inner one, also
  * when it fails: NULL when memory ran out or the level is none.
  */
-AC_API struct ac_producer *ac_compressed_producer(struct ac_producer *inner, enum ac_compression format,
-                                                  int level);
+AC_API struct ac_producer *ac_compressed_producer(struct ac_producer *inner,
+                                                  enum ac_compression format, int level);
 
 #ifdef __cplusplus
 }

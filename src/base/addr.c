@@ -129,7 +129,8 @@ static void format_unix(const struct ac_addr *a, char *text, size_t size)
 	else if (a->un.sun_path[0] == '\0')
 		snprintf(text, size, "unix:@%.*s", (int)len - 1, a->un.sun_path + 1);
 	else
-		snprintf(text, size, "unix:%.*s", (int)strnlen(a->un.sun_path, len), a->un.sun_path);
+		snprintf(text, size, "unix:%.*s", (int)strnlen(a->un.sun_path, len),
+		         a->un.sun_path);
 }
 
 static void format_ipv6(const struct ac_addr *a, char *text, size_t size)

@@ -11,42 +11,43 @@
 #include <sys/uio.h>
 
 /* ---- mem.c: the allocator hook ---- */
-void *ac_alloc_(size_t size);                  /* zeroed */
-void *ac_realloc_(void *ptr, size_t size);     /* as realloc */
+void *ac_alloc_(size_t size);              /* zeroed */
+void *ac_realloc_(void *ptr, size_t size); /* as realloc */
 void ac_free_(void *ptr);
-void ac_maps_count_(int delta);                /* maps alive: ac_set_allocator refuses while any */
+void ac_maps_count_(int delta); /* maps alive: ac_set_allocator refuses while any */
 
 /* ---- sys.c: system calls, -errno, EINTR retried ---- */
-ssize_t ac_sys_recv_(int fd, void *buf, size_t len, int flags, bool *ret_cut); /* cut: ancillary data */
-ssize_t ac_sys_send_(int fd, const struct iovec *iov, int count, bool more);   /* no SIGPIPE */
+ssize_t ac_sys_recv_(int fd, void *buf, size_t len, int flags,
+                     bool *ret_cut); /* cut: ancillary data */
+ssize_t ac_sys_send_(int fd, const struct iovec *iov, int count, bool more); /* no SIGPIPE */
 ssize_t ac_sys_read_(int fd, void *buf, size_t len);
-ssize_t ac_sys_write_(int fd, const struct iovec *iov, int count);             /* no SIGPIPE either */
+ssize_t ac_sys_write_(int fd, const struct iovec *iov, int count); /* no SIGPIPE either */
 ssize_t ac_sys_pread_(int fd, void *buf, size_t len, int64_t offset);
 ssize_t ac_sys_sendfile_(int out, int in, int64_t *offset, size_t len);
 ssize_t ac_sys_recvfrom_(int fd, void *buf, size_t len, struct ac_addr *ret_from);
 ssize_t ac_sys_sendto_(int fd, const void *buf, size_t len, const struct ac_addr *to);
-int ac_sys_socket_(int family, int type);      /* non-blocking, close-on-exec */
+int ac_sys_socket_(int family, int type); /* non-blocking, close-on-exec */
 int ac_sys_accept_(int fd, struct ac_addr *ret_peer);
 int ac_sys_bind_(int fd, const struct ac_addr *addr);
 int ac_sys_listen_(int fd, int backlog);
 int ac_sys_connect_(int fd, const struct ac_addr *addr);
 int ac_sys_shutdown_(int fd, int how);
 int ac_sys_close_(int fd);
-int ac_sys_dup_(int fd);                       /* close-on-exec */
-int ac_sys_nonblock_(int fd);                  /* sets O_NONBLOCK */
-int ac_sys_is_nonblock_(int fd);               /* 1, 0 or -errno */
+int ac_sys_dup_(int fd);         /* close-on-exec */
+int ac_sys_nonblock_(int fd);    /* sets O_NONBLOCK */
+int ac_sys_is_nonblock_(int fd); /* 1, 0 or -errno */
 int ac_sys_getopt_(int fd, int level, int name, int *ret_value);
 int ac_sys_setopt_(int fd, int level, int name, int value);
 int ac_sys_sockname_(int fd, struct ac_addr *ret_addr);
 int ac_sys_peername_(int fd, struct ac_addr *ret_addr);
-int ac_sys_unread_(int fd);                    /* bytes waiting (FIONREAD) */
+int ac_sys_unread_(int fd);                      /* bytes waiting (FIONREAD) */
 unsigned ac_sys_poll1_(int fd, unsigned events); /* AC_IN … ready now, without waiting */
-int ac_sys_spare_(void);                       /* a descriptor to give up when they run out */
+int ac_sys_spare_(void);                         /* a descriptor to give up when they run out */
 int ac_sys_unlink_(const char *path);
 
 /* ---- clock.c ---- */
-int64_t ac_clock_(void);                       /* nanoseconds, monotonic */
-int64_t ac_ns_(double seconds);                /* rounded up, clamped to ±INT64_MAX/4; NaN: -1 */
+int64_t ac_clock_(void);        /* nanoseconds, monotonic */
+int64_t ac_ns_(double seconds); /* rounded up, clamped to ±INT64_MAX/4; NaN: -1 */
 
 /* ---- find.c ---- */
 #define AC_NOT_FOUND ((size_t)-1)
@@ -69,17 +70,17 @@ struct ac_wheel_list {
 	struct ac_task *head, **tail;
 };
 struct ac_wheel {
-	int64_t tick;                          /* milliseconds up to which all has been taken out */
+	int64_t tick; /* milliseconds up to which all has been taken out */
 	size_t count;
 	uint64_t busy[AC_WHEEL_LEVELS][AC_WHEEL_SLOTS / 64];
 	struct ac_wheel_list slots[AC_WHEEL_LEVELS][AC_WHEEL_SLOTS];
-	struct ac_wheel_list due;              /* taken out of the slots, not yet run, in order */
+	struct ac_wheel_list due; /* taken out of the slots, not yet run, in order */
 };
 void ac_wheel_init_(struct ac_wheel *w, int64_t now);
 void ac_wheel_add_(struct ac_wheel *w, struct ac_task *t);    /* t->due is set */
 void ac_wheel_remove_(struct ac_wheel *w, struct ac_task *t); /* wherever it waits */
 /* Moves what is due at `now` to w->due, by deadline, equal ones as they were added. Never early. */
 void ac_wheel_advance_(struct ac_wheel *w, int64_t now);
-int64_t ac_wheel_next_(const struct ac_wheel *w);             /* when to look again; -1: never */
+int64_t ac_wheel_next_(const struct ac_wheel *w); /* when to look again; -1: never */
 
 #endif

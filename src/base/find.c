@@ -59,8 +59,8 @@ size_t ac_find_(const void *haystack, size_t len, const void *needle, size_t n)
 	for (i = 0; i + 16 <= last; i += 16) {
 		__m128i a = _mm_loadu_si128((const __m128i *)(const void *)(h + i));
 		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(h + i + n - 1));
-		unsigned hits = (unsigned)_mm_movemask_epi8(_mm_and_si128(
-		        _mm_cmpeq_epi8(a, first_byte), _mm_cmpeq_epi8(b, last_byte)));
+		unsigned hits = (unsigned)_mm_movemask_epi8(
+			_mm_and_si128(_mm_cmpeq_epi8(a, first_byte), _mm_cmpeq_epi8(b, last_byte)));
 
 		for (; hits; hits &= hits - 1) {
 			size_t at = i + (size_t)__builtin_ctz(hits);

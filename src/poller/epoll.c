@@ -44,16 +44,17 @@ static int epoll_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, 
 
 	if ((old != 0) == (events != 0))
 		return 0;
-	return epoll_ctl(((struct epoll_poller *)p)->fd, events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &e) < 0
+	return epoll_ctl(((struct epoll_poller *)p)->fd, events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd,
+	                 &e) < 0
 	               ? -errno
 	               : 0;
 }
 
 static unsigned meaning(uint32_t e)
 {
-	return (e & EPOLLIN ? AC_IN : 0u) | (e & EPOLLOUT ? AC_OUT : 0u) | (e & EPOLLPRI ? AC_PRI : 0u) |
-	       (e & EPOLLERR ? AC_ERR : 0u) | (e & EPOLLHUP ? AC_HUP : 0u) |
-	       (e & EPOLLRDHUP ? AC_RDHUP : 0u);
+	return (e & EPOLLIN ? AC_IN : 0u) | (e & EPOLLOUT ? AC_OUT : 0u) |
+	       (e & EPOLLPRI ? AC_PRI : 0u) | (e & EPOLLERR ? AC_ERR : 0u) |
+	       (e & EPOLLHUP ? AC_HUP : 0u) | (e & EPOLLRDHUP ? AC_RDHUP : 0u);
 }
 
 static int epoll_wait_for(struct ac_poller *p, int64_t timeout_ns)
@@ -64,7 +65,8 @@ static int epoll_wait_for(struct ac_poller *p, int64_t timeout_ns)
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < n; i++)
-		p->found[i] = (struct ac_found){ e->events[i].data.u64, meaning(e->events[i].events) };
+		p->found[i] =
+			(struct ac_found){ e->events[i].data.u64, meaning(e->events[i].events) };
 	return n;
 }
 

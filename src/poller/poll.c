@@ -102,15 +102,17 @@ static int poll_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, u
 		return 0;
 	}
 	q->tokens[at] = token;
-	q->pollfds[at].events = (short)((events & AC_IN ? POLLIN : 0) | (events & AC_OUT ? POLLOUT : 0) |
-	                                (events & AC_PRI ? POLLPRI : 0));
+	q->pollfds[at].events =
+		(short)((events & AC_IN ? POLLIN : 0) | (events & AC_OUT ? POLLOUT : 0) |
+	                (events & AC_PRI ? POLLPRI : 0));
 	return 0;
 }
 
 static unsigned meaning(int e)
 {
-	return (e & POLLIN ? AC_IN : 0u) | (e & POLLOUT ? AC_OUT : 0u) | (e & POLLPRI ? AC_PRI : 0u) |
-	       (e & (POLLERR | POLLNVAL) ? AC_ERR : 0u) | (e & POLLHUP ? AC_HUP : 0u);
+	return (e & POLLIN ? AC_IN : 0u) | (e & POLLOUT ? AC_OUT : 0u) |
+	       (e & POLLPRI ? AC_PRI : 0u) | (e & (POLLERR | POLLNVAL) ? AC_ERR : 0u) |
+	       (e & POLLHUP ? AC_HUP : 0u);
 }
 
 static int poll_wait(struct ac_poller *p, int64_t timeout_ns)

@@ -45,6 +45,6 @@ void ac_poller_free_(struct ac_poller *p);
 const char *ac_poller_names_(void); /* "epoll, poll, select" */
 bool ac_poller_known_(const char *name);
 int ac_poller_room_(struct ac_poller *p, size_t count); /* makes `found` at least so long */
-int ac_poller_ms_(int64_t timeout_ns);                  /* rounded up: never wakes early; -1: for ever */
+int ac_poller_ms_(int64_t timeout_ns); /* rounded up: never wakes early; -1: for ever */
 
 #endif

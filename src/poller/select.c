@@ -17,7 +17,7 @@ struct select_poller {
 	struct ac_poller p;
 	fd_set in, out, pri, quiet;
 	uint64_t tokens[FD_SETSIZE];
-	int top;         /* one more than the highest descriptor watched */
+	int top; /* one more than the highest descriptor watched */
 	int quiet_count;
 };
 
@@ -109,7 +109,8 @@ static int select_wait(struct ac_poller *p, int64_t timeout_ns)
 	if (ready < 0)
 		return errno == EINTR ? n : -errno;
 	for (int fd = 0; ready > 0 && fd < s->top; fd++) {
-		unsigned events = (FD_ISSET(fd, &in) ? AC_IN : 0u) | (FD_ISSET(fd, &out) ? AC_OUT : 0u) |
+		unsigned events = (FD_ISSET(fd, &in) ? AC_IN : 0u) |
+		                  (FD_ISSET(fd, &out) ? AC_OUT : 0u) |
 		                  (FD_ISSET(fd, &pri) ? AC_PRI : 0u);
 
 		if (events)
