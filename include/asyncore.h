@@ -268,7 +268,7 @@ struct ac_task {
 	void *arg;
 	int64_t due;      /* nanoseconds, monotonic */
 	int64_t interval; /* 0: once */
-	uint32_t flags;
+	uint32_t flags, round;
 };
 
 /* NULL with errno EINVAL (negative or NaN) or ENOMEM. */

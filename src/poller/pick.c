@@ -24,9 +24,16 @@ static const struct ac_poller_class *by_name(const char *name)
 	return NULL;
 }
 
-bool ac_poller_known_(const char *name)
+bool ac_has(const char *feature)
 {
-	return name && by_name(name);
+	static const char *const features[] = { "sendfile", "ipv6", "unix" };
+
+	if (!feature)
+		return false;
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		if (strcmp(feature, features[i]) == 0)
+			return true;
+	return by_name(feature) != NULL;
 }
 
 int ac_poller_new_(const char *name, struct ac_poller **ret_poller)

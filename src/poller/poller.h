@@ -43,7 +43,6 @@ extern const struct ac_poller_class ac_poller_select_, ac_poller_poll_, ac_polle
 int ac_poller_new_(const char *name, struct ac_poller **ret_poller);
 void ac_poller_free_(struct ac_poller *p);
 const char *ac_poller_names_(void); /* "epoll, poll, select" */
-bool ac_poller_known_(const char *name);
 int ac_poller_room_(struct ac_poller *p, size_t count); /* makes `found` at least so long */
 int ac_poller_ms_(int64_t timeout_ns); /* rounded up: never wakes early; -1: for ever */
 

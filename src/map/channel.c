@@ -1,0 +1,261 @@
+/*
+ * channel.c — what a channel is interested in, the frame around its handlers, and its end.
+ *
+ *	            ac_watch_                    ac_close_
+ *	  no fd ───────────────▶ watched ───────────────────────▶ closing ──▶ grave ──▶ freed
+ *	                        │      ▲        handle_close, once;     the outermost pass
+ *	               ac_enter_│      │ac_leave_   then the fd is gone    has ended
+ *	                        ▼      │
+ *	                         busy ──┘ settle, then: doomed? close. interest, poller, queue
+ */
+#include "map.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define NO_INPUT (AC_IS_PAUSED | AC_IS_CHOKED | AC_IS_ENDED | AC_IS_MUTE)
+
+unsigned ac_wants_(struct ac_dispatcher *d)
+{
+	unsigned wants = 0;
+
+	if (d->fd < 0 || (d->flags & (AC_IS_CLOSING | AC_IS_DETACHED)))
+		return 0;
+	if (d->flags & AC_IS_CONNECTING)
+		return AC_OUT;
+	if (d->flags & AC_IS_ACCEPTING) {
+		bool rests = d->flags & (AC_IS_RESTING | AC_IS_PAUSED);
+
+		return !rests && d->cls->readable(d) ? AC_IN : 0;
+	}
+	if (!(d->flags & NO_INPUT) && d->cls->readable(d))
+		wants |= AC_IN;
+	if (d->cls->writable(d))
+		wants |= AC_OUT;
+	if (d->flags & AC_IS_URGENT)
+		wants |= AC_PRI;
+	return wants;
+}
+
+/* Descriptors that the poller was told of before cannot fail to be told of again. */
+static void tell_poller(struct ac_dispatcher *d)
+{
+	struct ac_poller *p = d->map->poller;
+	unsigned events = d->interest ? d->interest : AC_WATCH;
+
+	if (d->flags & AC_IS_NUMB)
+		events = 0;
+	if (events == d->watched)
+		return;
+	p->cls->set(p, d->fd, ac_token_(d), d->watched, events);
+	d->watched = (uint8_t)events;
+}
+
+/* Something for its next turn: an event it wants, input in memory, a debt, or its peer's death. */
+static bool has_work(const struct ac_dispatcher *d)
+{
+	bool heard = d->interest & (AC_IN | AC_OUT);
+
+	if ((d->ready & d->interest) || (d->flags & (AC_IS_DOOMED | AC_IS_DRAINED)))
+		return true;
+	if (!heard && (d->ready & (AC_HUP | AC_ERR)))
+		return !(d->flags & (AC_IS_NUMB | AC_IS_ACCEPTING));
+	return (d->flags & AC_IS_HOLDING) && (d->interest & AC_IN);
+}
+
+void ac_update_(struct ac_dispatcher *d)
+{
+	if (!(d->flags & AC_IS_COUNTED))
+		return;
+	d->interest = (uint8_t)ac_wants_(d);
+	if (d->interest & (AC_IN | AC_OUT))
+		d->flags &= ~(uint32_t)AC_IS_NUMB;
+	if (!d->map->edge && !(d->flags & AC_IS_ALWAYS))
+		tell_poller(d);
+	if (has_work(d))
+		ac_queue_(d);
+}
+
+int ac_watch_(struct ac_dispatcher *d)
+{
+	struct ac_map *m = d->map;
+	unsigned events;
+	int r;
+
+	if (d->flags & (AC_IS_COUNTED | AC_IS_DETACHED))
+		return 0;
+	d->interest = (uint8_t)ac_wants_(d);
+	events = d->interest && !m->edge ? d->interest : AC_WATCH;
+	r = m->poller->cls->set(m->poller, d->fd, ac_token_(d), 0, events);
+	if (r < 0 && r != -EPERM)
+		return r;
+	d->watched = (uint8_t)events;
+	if (r == -EPERM) {
+		d->flags |= AC_IS_ALWAYS;
+		d->ready = AC_IN | AC_OUT;
+	}
+	d->flags |= AC_IS_COUNTED;
+	m->live++;
+	ac_update_(d);
+	return 0;
+}
+
+void ac_unwatch_(struct ac_dispatcher *d)
+{
+	struct ac_poller *p = d->map->poller;
+
+	if (!(d->flags & AC_IS_COUNTED))
+		return;
+	if (d->watched && !(d->flags & AC_IS_ALWAYS))
+		p->cls->set(p, d->fd, ac_token_(d), d->watched, 0);
+	d->watched = d->ready = d->interest = 0;
+	d->flags &= ~(uint32_t)(AC_IS_COUNTED | AC_IS_ALWAYS | AC_IS_NUMB);
+	d->map->live--;
+}
+
+bool ac_enter_(struct ac_dispatcher *d)
+{
+	if (d->flags & (AC_IS_BUSY | AC_IS_CLOSING))
+		return false;
+	d->flags |= AC_IS_BUSY;
+	d->map->depth++;
+	return true;
+}
+
+static void close_doomed(struct ac_dispatcher *d)
+{
+	int reason = d->reason;
+
+	d->flags &= ~(uint32_t)AC_IS_DOOMED;
+	d->reason = 0;
+	if (d->flags & AC_IS_RAISING) {
+		d->flags &= ~(uint32_t)AC_IS_RAISING;
+		ac_failed_(d, -reason, "settle");
+	} else {
+		ac_close_(d, reason);
+	}
+}
+
+void ac_leave_(struct ac_dispatcher *d)
+{
+	struct ac_map *m = d->map;
+
+	if (!(d->flags & (AC_IS_CLOSING | AC_IS_DOOMED)))
+		ac_call_(d, d->cls->settle, "settle");
+	if ((d->flags & AC_IS_DOOMED) && !(d->flags & AC_IS_CLOSING))
+		close_doomed(d);
+	d->flags &= ~(uint32_t)AC_IS_BUSY;
+	ac_update_(d);
+	ac_map_release_(m);
+}
+
+bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dispatcher *), const char *name)
+{
+	int r;
+
+	d->map->error.code = 0;
+	r = method(d);
+	if (r < 0)
+		ac_failed_(d, r, name);
+	return !(d->flags & AC_IS_CLOSING);
+}
+
+static void log_failure(struct ac_dispatcher *d, const char *what, const struct ac_error *e)
+{
+	char trace[512];
+
+	ac_compact_traceback(e, trace, sizeof(trace));
+	ac_log_info(d, AC_LOG_ERROR, "%s %s", what, trace);
+}
+
+void ac_failed_(struct ac_dispatcher *d, int r, const char *name)
+{
+	struct ac_map *m = d->map;
+	struct ac_error e;
+
+	if (r == AC_EXIT)
+		m->exit = true;
+	if (r == AC_EXIT || r == -EAGAIN)
+		return;
+	ac_error_settle_(m, -r, d->cls->name, name);
+	e = m->error;
+	if (d->flags & AC_IS_CLOSING) {
+		log_failure(d, "error in a closed channel", &e);
+		return;
+	}
+	r = d->cls->handle_error(d, &e);
+	if (r == AC_EXIT) {
+		m->exit = true;
+	} else if (r < 0 && r != -EAGAIN) {
+		log_failure(d, "handle_error failed, closing channel", &e);
+		ac_close_(d, e.code);
+	}
+}
+
+bool ac_lost_(int code)
+{
+	switch (code) {
+	case ECONNRESET:
+	case ECONNABORTED:
+	case ENOTCONN:
+	case ESHUTDOWN:
+	case EPIPE:
+	case EBADF:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void ac_doom_(struct ac_dispatcher *d, int reason, bool raise)
+{
+	if (d->flags & (AC_IS_DOOMED | AC_IS_CLOSING))
+		return;
+	d->flags |= AC_IS_DOOMED | (raise ? AC_IS_RAISING : 0u);
+	d->reason = (int16_t)reason;
+	if (!(d->flags & AC_IS_BUSY))
+		ac_queue_(d);
+}
+
+static void cancel_own_tasks(struct ac_dispatcher *d)
+{
+	if (!d->extra)
+		return;
+	ac_task_cancel(&d->extra->idle);
+	ac_task_cancel(&d->extra->rest);
+}
+
+void ac_close(struct ac_dispatcher *d)
+{
+	if (d)
+		ac_close_(d, 0);
+}
+
+int ac_close_reason(const struct ac_dispatcher *d)
+{
+	return d->reason;
+}
+
+void ac_close_(struct ac_dispatcher *d, int reason)
+{
+	struct ac_map *m = d->map;
+	struct ac_error pending = m->error;
+
+	if (d->flags & AC_IS_CLOSING)
+		return;
+	if (d->flags & AC_IS_DOOMED && reason == 0)
+		reason = d->reason;
+	d->flags |= AC_IS_CLOSING;
+	d->reason = (int16_t)reason;
+	m->depth++;
+	ac_call_(d, d->cls->handle_close, "handle_close");
+	m->error = pending;
+	cancel_own_tasks(d);
+	ac_unwatch_(d);
+	if (d->fd >= 0)
+		ac_sys_close_(d->fd);
+	d->fd = -1;
+	ac_bury_(d);
+	ac_map_release_(m);
+}

@@ -1,0 +1,178 @@
+/*
+ * loop.c — one pass, and passes until nothing is left.
+ *
+ *	ask predicates ─▶ wait ─▶ ready bits, queue ─▶ turns up to the tail seen ─▶ tasks ─▶ graves
+ *
+ * Design: the poller's whole batch is taken over before anything is called. A turn queued during the run
+ * belongs to the next pass. head and tail only grow, so a nested pass may empty the queue under this one.
+ */
+#include "map.h"
+
+#include <errno.h>
+#include <math.h>
+
+/* Drops the names of those who are gone, and brings the others' interest up to date. */
+static void ask_predicates(struct ac_map *m)
+{
+	size_t kept = 0, count = m->asked.count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct ac_name name = m->asked.at[i];
+		struct ac_dispatcher *d = ac_find_channel_(m, name);
+
+		if (!d)
+			continue;
+		m->asked.at[kept++] = name;
+		if (!(d->flags & AC_IS_BUSY))
+			ac_update_(d);
+	}
+	m->asked.count = kept;
+}
+
+static void take_over(struct ac_map *m, const struct ac_found *f)
+{
+	struct ac_name name = { (uint32_t)f->token, (uint32_t)(f->token >> 32) };
+	struct ac_dispatcher *d = ac_find_channel_(m, name);
+
+	if (!d)
+		return;
+	d->ready |= (uint8_t)(f->events & (AC_ERR | AC_HUP) ? f->events | AC_IN | AC_OUT : f->events);
+	if (d->ready & (d->interest | AC_ERR | AC_HUP))
+		ac_queue_(d);
+}
+
+static void run_queue(struct ac_map *m)
+{
+	uint64_t limit = m->tail;
+
+	while (m->head < limit) {
+		struct ac_dispatcher *d = ac_dequeue_(m);
+
+		if (d)
+			ac_turn_(d, 0);
+	}
+}
+
+static int wait_for_events(struct ac_map *m, int64_t timeout, bool held)
+{
+	struct ac_poller *p = m->poller;
+
+	if (m->head != m->tail || (m->live == 0 && m->wheel.count == 0))
+		timeout = 0;
+	else
+		timeout = ac_tasks_wait_(m, held, timeout);
+	if (m->live == 0 && timeout == 0)
+		return 0;
+	return p->cls->wait(p, timeout);
+}
+
+/* timeout in nanoseconds, negative: for ever. 0, 1: a handler wants to exit, or -errno. */
+static int pass(struct ac_map *m, int64_t timeout, bool held)
+{
+	int n;
+
+	m->depth++;
+	m->now = 0;
+	ask_predicates(m);
+	n = wait_for_events(m, timeout, held);
+	m->now = ac_clock_();
+	for (int i = 0; i < n; i++)
+		take_over(m, &m->poller->found[i]);
+	run_queue(m);
+	ac_tasks_run_(m, held);
+	if (m->depth == 1)
+		ac_graves_empty_(m);
+	if (n < 0)
+		ac_error_settle_(m, -n, m->poller->cls->name, "wait");
+	n = n < 0 ? n : m->exit;
+	m->exit = false;
+	if (m->depth == 1)
+		m->now = 0;
+	ac_map_release_(m);
+	return n;
+}
+
+static int64_t wait_ns(double seconds)
+{
+	return seconds <= 0 || isnan(seconds) ? 0 : ac_ns_(seconds);
+}
+
+int ac_poll(struct ac_map *map, double timeout)
+{
+	struct ac_map *m = ac_map_of_(map);
+
+	return m ? pass(m, wait_ns(timeout), false) : -ENOMEM;
+}
+
+static bool anything_left(const struct ac_map *m, enum ac_tasks tasks)
+{
+	return m->live > 0 || (tasks == AC_TASKS_RUN && m->wheel.count > m->inner_tasks);
+}
+
+int ac_loop(struct ac_map *map, const struct ac_loop_opts *opts)
+{
+	static const struct ac_loop_opts defaults = { .timeout = 30.0 };
+	struct ac_map *m = ac_map_of_(map);
+	const struct ac_loop_opts *o = opts ? opts : &defaults;
+	int64_t wait = wait_ns(o->timeout == 0 ? defaults.timeout : o->timeout);
+	long left = o->count;
+	int r = 0;
+
+	if (!m)
+		return -ENOMEM;
+	m->loops++;
+	while (r == 0 && o->count >= 0 && anything_left(m, o->tasks) && !m->doomed) {
+		r = pass(m, wait, o->tasks == AC_TASKS_HOLD);
+		if (o->count > 0 && --left == 0)
+			break;
+	}
+	m->loops--;
+	ac_map_reap_(m);
+	return r;
+}
+
+int ac_fd(struct ac_map *map)
+{
+	struct ac_map *m = ac_map_of_(map);
+
+	if (!m)
+		return -ENOMEM;
+	return m->poller->cls->fd ? m->poller->cls->fd(m->poller) : -ENOTSUP;
+}
+
+double ac_next_timeout(struct ac_map *map)
+{
+	struct ac_map *m = ac_map_of_(map);
+	int64_t wait;
+
+	if (!m)
+		return -1;
+	if (m->head != m->tail)
+		return 0;
+	wait = ac_tasks_wait_(m, false, -1);
+	return wait < 0 ? -1 : (double)wait / 1e9;
+}
+
+double ac_now(struct ac_map *map)
+{
+	struct ac_map *m = ac_map_of_(map);
+
+	return (double)(m ? ac_map_time_(m) : ac_clock_()) / 1e9;
+}
+
+void ac_close_all(struct ac_map *map, bool ignore_all)
+{
+	struct ac_map *m = ac_map_of_(map);
+	bool hushed;
+
+	if (!m)
+		return;
+	m->depth++;
+	hushed = m->hushed;
+	m->hushed = hushed || ignore_all;
+	for (size_t i = 0; i < m->slot_used; i++)
+		ac_close(m->slots[i].d);
+	ac_tasks_drop_(m);
+	m->hushed = hushed;
+	ac_map_release_(m);
+}

@@ -1,0 +1,155 @@
+/*
+ * map.h — the map's inside: who owns channels, what waits for its turn, and the frame around each turn.
+ *
+ * Invariants:
+ *  - slots[i].d->slot == i for every owned channel; a free slot has d NULL and the next generation.
+ *  - a channel is QUEUED <==> the queue holds its slot and generation exactly once.
+ *  - live == number of channels that are COUNTED; they keep ac_loop going.
+ *  - nothing is freed while depth > 0: a closed channel keeps its slot, with the next generation, and
+ *    hangs on `grave` until the outermost pass ends.
+ *  - d->watched is what the poller was told last; with an edge poller it is all or nothing.
+ */
+#ifndef AC_MAP_H
+#define AC_MAP_H
+
+#include "../poller/poller.h"
+#include "../transport/transport.h"
+
+#define AC_READ_SIZE 65536      /* the most one read brings */
+#define AC_READ_HEADROOM 4096   /* room in front of it for what was held back */
+
+struct ac_slot {
+	struct ac_dispatcher *d;
+	uint32_t generation, next_free;
+};
+
+struct ac_name {
+	uint32_t slot, generation;
+};
+
+struct ac_names {
+	struct ac_name *at;
+	size_t count, cap;
+};
+
+/* A class with every method filled in. The words of the table follow. */
+struct ac_resolved {
+	struct ac_resolved *next;
+	const struct ac_class *key;
+	uint32_t flags; /* what its channels begin with */
+	uintptr_t table[];
+};
+
+/* What few channels have. */
+struct ac_extra {
+	double timeout;
+	int64_t active;          /* when the last byte came or went */
+	struct ac_task idle;     /* looks after the timeout */
+	struct ac_task rest;     /* ends a listener's rest */
+	size_t limits[AC_LIMITS]; /* 0: the class's */
+};
+
+/* A block of output memory that comes from the map's cache and goes back there. */
+struct ac_chunk {
+	struct ac_chunk *next;
+};
+
+#define AC_CHUNK_SIZE 16384
+#define AC_CHUNKS_KEPT 16
+
+struct ac_map {
+	struct ac_poller *poller;
+	bool edge, exit, doomed;
+	unsigned depth;          /* passes and frames on the stack */
+	unsigned loops;          /* calls of ac_loop on the stack */
+	int64_t now;             /* as the pass began */
+
+	struct ac_slot *slots;
+	size_t slot_cap, slot_used;
+	uint32_t slot_free;
+	size_t live;
+
+	struct ac_name *queue;   /* a ring: head and tail only grow */
+	size_t queue_cap;
+	uint64_t head, tail;
+
+	struct ac_names asked;
+	uint32_t grave;          /* slot of the channel closed last + 1; they hang on next_free */
+	struct ac_resolved *classes;
+
+	struct ac_wheel wheel;
+	uint32_t round;          /* of running tasks: those set in it wait for the next */
+	size_t inner_tasks;      /* the library's own among them: they keep no loop going */
+
+	char *buffer;            /* AC_READ_HEADROOM + AC_READ_SIZE */
+	bool buffer_lent;
+	struct ac_chunk *chunks;
+	unsigned chunk_count;
+
+	int spare;               /* given up to shed a connection when descriptors run out */
+	int64_t said;            /* when that was logged last */
+	int accepted;            /* the descriptor handle_accepted was given and nobody has adopted yet */
+	struct ac_dispatcher *adopter; /* the channel that adopted it */
+
+	struct ac_error error;
+	ac_log_fn *log;
+	void *log_arg;
+	bool hushed;             /* ac_close_all(ignore_all) */
+	size_t limits[AC_LIMITS];
+};
+
+/* ---- map.c ---- */
+struct ac_map *ac_map_of_(struct ac_map *map);   /* itself, or the thread's own; NULL: no memory */
+void ac_map_release_(struct ac_map *m);          /* depth--; frees a doomed map at 0: touch it no more */
+void ac_map_reap_(struct ac_map *m);             /* frees it if it is doomed and nobody is inside */
+int64_t ac_map_time_(const struct ac_map *m);    /* the pass's, or now */
+void *ac_chunk_take_(struct ac_map *m);          /* AC_CHUNK_SIZE bytes; NULL: no memory */
+void ac_chunk_give_(struct ac_map *m, void *chunk);
+char *ac_buffer_take_(struct ac_map *m);         /* for one read: behind the headroom */
+void ac_buffer_give_(struct ac_map *m, char *buffer);
+
+/* ---- slots.c: ownership, the run queue, graves ---- */
+int ac_own_(struct ac_map *m, struct ac_dispatcher *d);    /* sets d->map and d->slot */
+void ac_disown_(struct ac_dispatcher *d);
+struct ac_dispatcher *ac_find_channel_(struct ac_map *m, struct ac_name name);
+struct ac_name ac_name_of_(const struct ac_dispatcher *d);
+uint64_t ac_token_(const struct ac_dispatcher *d);
+void ac_queue_(struct ac_dispatcher *d);                   /* its turn comes in the next run */
+struct ac_dispatcher *ac_dequeue_(struct ac_map *m);       /* NULL: gone meanwhile */
+int ac_names_add_(struct ac_names *n, struct ac_name name);
+void ac_bury_(struct ac_dispatcher *d);
+void ac_graves_empty_(struct ac_map *m);
+
+/* ---- class.c ---- */
+struct ac_resolved *ac_resolve_(struct ac_map *m, const struct ac_class *cls, int *ret_error);
+#define AC_OURS ((size_t)1 << 16) /* class flag: one of the library's own */
+
+/* ---- channel.c: interest, watching, the frame, closing ---- */
+unsigned ac_wants_(struct ac_dispatcher *d);     /* the events it is interested in now */
+void ac_update_(struct ac_dispatcher *d);        /* interest, poller and queue agree with its state */
+int ac_watch_(struct ac_dispatcher *d);          /* a descriptor has come: count and watch it */
+void ac_unwatch_(struct ac_dispatcher *d);
+bool ac_enter_(struct ac_dispatcher *d);         /* false: a handler of it is on the stack already */
+void ac_leave_(struct ac_dispatcher *d);
+bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dispatcher *), const char *name);
+void ac_failed_(struct ac_dispatcher *d, int r, const char *name); /* a handler returned this */
+void ac_close_(struct ac_dispatcher *d, int reason);
+void ac_doom_(struct ac_dispatcher *d, int reason, bool raise);    /* closes at its next turn */
+bool ac_lost_(int code);                         /* errnos that mean: the connection is gone */
+
+/* ---- turn.c ---- */
+void ac_turn_(struct ac_dispatcher *d, unsigned forced); /* forced: events it hears whatever it wants */
+
+/* ---- task.c ---- */
+#define AC_TASK_INNER 2u /* the library's own: keeps no loop going, runs also under AC_TASKS_HOLD */
+void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn, void *arg);
+void ac_tasks_run_(struct ac_map *m, bool held);
+void ac_tasks_drop_(struct ac_map *m);
+int64_t ac_tasks_wait_(struct ac_map *m, bool held, int64_t timeout); /* less when one is due */
+
+/* ---- log.c, error.c ---- */
+ac_log_fn ac_log_stderr_;
+void ac_log_default_(struct ac_dispatcher *d, enum ac_log_level level, const char *text);
+void ac_error_settle_(struct ac_map *m, int code, const char *where, const char *method);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * turn.c — one channel's turn: which of its events are heard, in which order.
+ *
+ * Design: read, write, out-of-band; after each, "closed?" and the interest are asked again. What the
+ * handlers did not exhaust stays in d->ready, and the frame queues the channel for the next pass.
+ */
+#include "map.h"
+
+#define OWED (AC_IS_DOOMED | AC_IS_DRAINED)
+
+/* A handler that did not use our verbs may have read or written by itself: only the kernel knows. */
+static void ask_kernel(struct ac_dispatcher *d, unsigned event)
+{
+	if (d->map->edge && (d->ready & event) && !(d->flags & AC_IS_ALWAYS))
+		if (!(ac_sys_poll1_(d->fd, event) & (event | AC_HUP | AC_ERR)))
+			d->ready &= (uint8_t)~event;
+}
+
+static bool read_event(struct ac_dispatcher *d)
+{
+	d->flags &= ~(uint32_t)AC_HAS_READ;
+	if (!ac_call_(d, d->cls->handle_read_event, "handle_read_event"))
+		return false;
+	if (!(d->flags & (AC_HAS_READ | AC_IS_HOLDING)))
+		ask_kernel(d, AC_IN);
+	return (d->flags & AC_IS_DOOMED) || ac_call_(d, d->cls->settle, "settle");
+}
+
+static bool write_event(struct ac_dispatcher *d)
+{
+	d->flags &= ~(uint32_t)AC_HAS_WRITTEN;
+	if (!ac_call_(d, d->cls->handle_write_event, "handle_write_event"))
+		return false;
+	if (!(d->flags & AC_HAS_WRITTEN))
+		ask_kernel(d, AC_OUT);
+	return true;
+}
+
+/* A byte that handle_expt left is dropped, or every poller would report it for ever. */
+static bool expt_event(struct ac_dispatcher *d)
+{
+	char byte;
+
+	if (!ac_call_(d, d->cls->handle_expt_event, "handle_expt_event"))
+		return false;
+	ac_sys_recv_(d->fd, &byte, 1, MSG_OOB, NULL);
+	d->ready &= (uint8_t)~AC_PRI;
+	return true;
+}
+
+/*
+ * The peer is gone and nobody listens: with input unread the channel is left alone until it is resumed,
+ * else nothing more can come.
+ */
+static void peer_died(struct ac_dispatcher *d)
+{
+	int code = 0;
+
+	if (d->flags & AC_IS_ACCEPTING)
+		return;
+	if (!(d->flags & AC_IS_ENDED) && ac_sys_unread_(d->fd) > 0) {
+		d->flags |= AC_IS_NUMB;
+		return;
+	}
+	ac_sys_getopt_(d->fd, SOL_SOCKET, SO_ERROR, &code);
+	if (d->family && !(d->flags & AC_IS_STREAM)) {
+		d->ready &= (uint8_t)~(AC_ERR | AC_HUP); /* a datagram socket outlives its errors */
+		return;
+	}
+	ac_close_(d, code ? code : AC_PEER);
+}
+
+static bool hears(const struct ac_dispatcher *d, unsigned event, unsigned forced)
+{
+	return (d->ready & d->interest & event) || (forced & event);
+}
+
+static void serve(struct ac_dispatcher *d, unsigned forced)
+{
+	bool holding = (d->flags & AC_IS_HOLDING) && (d->interest & AC_IN);
+
+	if (d->flags & OWED)
+		return;
+	if (holding || hears(d, AC_IN, forced)) {
+		if (!read_event(d) || (d->flags & AC_IS_DOOMED))
+			return;
+		d->interest = (uint8_t)ac_wants_(d);
+	}
+	if (hears(d, AC_OUT, forced)) {
+		if (!write_event(d))
+			return;
+		d->interest = (uint8_t)ac_wants_(d);
+	}
+	if (hears(d, AC_PRI, forced) && !expt_event(d))
+		return;
+	if ((d->ready & (AC_HUP | AC_ERR)) && !(d->interest & (AC_IN | AC_OUT)))
+		peer_died(d);
+}
+
+/* Inside a nested pass a level poller would report a busy channel again and again: it is not told of. */
+static void mute(struct ac_dispatcher *d)
+{
+	struct ac_poller *p = d->map->poller;
+
+	if (d->map->edge || !d->watched || (d->flags & AC_IS_ALWAYS))
+		return;
+	p->cls->set(p, d->fd, ac_token_(d), d->watched, 0);
+	d->watched = d->ready = 0;
+}
+
+void ac_turn_(struct ac_dispatcher *d, unsigned forced)
+{
+	if (!ac_enter_(d)) {
+		mute(d);
+		return;
+	}
+	serve(d, forced);
+	if (!d->map->edge && !(d->flags & AC_IS_ALWAYS))
+		d->ready = 0;
+	ac_leave_(d);
+}
