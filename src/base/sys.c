@@ -159,11 +159,15 @@ int ac_sys_dup_(int fd)
 	return copy < 0 ? -errno : copy;
 }
 
-int ac_sys_is_nonblock_(int fd)
+int ac_sys_mode_(int fd, bool *ret_blocking, bool *ret_write_only)
 {
 	int flags = fcntl(fd, F_GETFL);
 
-	return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
+	if (flags < 0)
+		return -errno;
+	*ret_blocking = !(flags & O_NONBLOCK);
+	*ret_write_only = (flags & O_ACCMODE) == O_WRONLY;
+	return 0;
 }
 
 int ac_sys_nonblock_(int fd)

@@ -111,6 +111,7 @@ void ac_buffer_give_(struct ac_map *m, char *buffer);
 /* ---- slots.c: ownership, the run queue, graves ---- */
 int ac_own_(struct ac_map *m, struct ac_dispatcher *d);    /* sets d->map and d->slot */
 void ac_disown_(struct ac_dispatcher *d);
+void ac_free_slot_(struct ac_map *m, uint32_t slot);
 struct ac_dispatcher *ac_find_channel_(struct ac_map *m, struct ac_name name);
 struct ac_name ac_name_of_(const struct ac_dispatcher *d);
 uint64_t ac_token_(const struct ac_dispatcher *d);
@@ -122,6 +123,7 @@ void ac_graves_empty_(struct ac_map *m);
 
 /* ---- class.c ---- */
 struct ac_resolved *ac_resolve_(struct ac_map *m, const struct ac_class *cls, int *ret_error);
+const struct ac_class *ac_class_key_(const struct ac_class *resolved); /* the table it was made of */
 #define AC_OURS ((size_t)1 << 16) /* class flag: one of the library's own */
 
 /* ---- channel.c: interest, watching, the frame, closing ---- */

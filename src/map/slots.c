@@ -63,15 +63,19 @@ int ac_own_(struct ac_map *m, struct ac_dispatcher *d)
 	return 0;
 }
 
-void ac_disown_(struct ac_dispatcher *d)
+void ac_free_slot_(struct ac_map *m, uint32_t slot)
 {
-	struct ac_slot *s = &d->map->slots[d->slot];
+	struct ac_slot *s = &m->slots[slot];
 
 	s->d = NULL;
 	s->generation++;
-	s->next_free = d->map->slot_free;
-	d->map->slot_free = d->slot + 1;
-	d->flags &= ~(uint32_t)AC_IS_QUEUED;
+	s->next_free = m->slot_free;
+	m->slot_free = slot + 1;
+}
+
+void ac_disown_(struct ac_dispatcher *d)
+{
+	ac_free_slot_(d->map, d->slot);
 }
 
 struct ac_name ac_name_of_(const struct ac_dispatcher *d)

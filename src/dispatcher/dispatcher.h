@@ -1,0 +1,55 @@
+/* dispatcher.h — what the rooms above need of a channel beyond its public verbs. */
+#ifndef AC_DISPATCHER_H
+#define AC_DISPATCHER_H
+
+#include "../map/map.h"
+
+/* open.c */
+int ac_take_fd_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer); /* closes fd on failure */
+int ac_watch_open_(struct ac_dispatcher *d);      /* watches it if there is anything to hear */
+void ac_lose_fd_(struct ac_dispatcher *d);       /* as if it had never been opened */
+
+/* accept.c */
+void ac_rest_(struct ac_dispatcher *d);          /* a listener accepts nothing for 100 ms */
+int ac_handle_accept_(struct ac_dispatcher *d);  /* the default handle_accept … */
+int ac_handle_accepted_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer);
+
+/* io.c: results of the transport made into those of the verbs */
+ssize_t ac_received_(struct ac_dispatcher *d, ssize_t n); /* end of input and loss are handled */
+void ac_moved_(struct ac_dispatcher *d);                  /* bytes came or went: not idle */
+void ac_unsent_(struct ac_dispatcher *d, int r);          /* a send failed: dooms, calls nobody */
+int ac_close_reason_when_sent_(const struct ac_dispatcher *d);
+
+/* events.c: what AC_DISPATCHER does, for the other classes of the library */
+bool ac_base_readable_(struct ac_dispatcher *d);
+bool ac_base_writable_(struct ac_dispatcher *d);
+int ac_base_nothing_(struct ac_dispatcher *d);
+int ac_base_handle_read_(struct ac_dispatcher *d);
+int ac_base_handle_write_(struct ac_dispatcher *d);
+int ac_base_handle_expt_(struct ac_dispatcher *d);
+int ac_base_handle_eof_(struct ac_dispatcher *d);
+int ac_base_handle_timeout_(struct ac_dispatcher *d);
+int ac_base_handle_error_(struct ac_dispatcher *d, const struct ac_error *e);
+int ac_base_handle_read_event_(struct ac_dispatcher *d);
+int ac_base_handle_write_event_(struct ac_dispatcher *d);
+int ac_base_handle_expt_event_(struct ac_dispatcher *d);
+int ac_base_handle_connect_event_(struct ac_dispatcher *d);
+void ac_base_finalize_(struct ac_dispatcher *d);
+
+/* The rows that both library classes above AC_DISPATCHER share with it. */
+#define AC_BASE_METHODS                                                                            \
+	.in_buffer_size = 65536, .out_buffer_size = 16384, .handle_expt = ac_base_handle_expt_,    \
+	.handle_connect = ac_base_nothing_, .handle_accept = ac_handle_accept_,                    \
+	.handle_accepted = ac_handle_accepted_, .handle_timeout = ac_base_handle_timeout_,         \
+	.handle_close = ac_base_nothing_, .handle_error = ac_base_handle_error_,                   \
+	.handle_read_event = ac_base_handle_read_event_,                                           \
+	.handle_write_event = ac_base_handle_write_event_,                                         \
+	.handle_expt_event = ac_base_handle_expt_event_,                                           \
+	.handle_connect_event = ac_base_handle_connect_event_, .log = ac_log_default_,             \
+	.finalize = ac_base_finalize_
+
+/* state.c, limit.c */
+void ac_set_peer_(struct ac_dispatcher *d, const struct ac_addr *addr);
+struct ac_extra *ac_extra_(struct ac_dispatcher *d); /* made at first use; NULL: no memory */
+
+#endif

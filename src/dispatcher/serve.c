@@ -1,0 +1,70 @@
+/* serve.c — the short forms: an address as text, and the calls that belong to it. */
+#include "dispatcher.h"
+
+#include <errno.h>
+
+static int parse(struct ac_dispatcher *d, const char *address, struct ac_addr *ret_addr)
+{
+	if (ac_addr_parse(address, ret_addr) < 0)
+		return ac_raisef(d, EINVAL, "\"%.80s\" is no address", address ? address : "");
+	return 0;
+}
+
+/* Whether nobody listens on that Unix socket any more. */
+static bool is_stale(const struct ac_addr *addr)
+{
+	int r, fd;
+
+	if (addr->sa.sa_family != AF_UNIX || !addr->un.sun_path[0])
+		return false;
+	fd = ac_sys_socket_(AF_UNIX, SOCK_STREAM);
+	if (fd < 0)
+		return false;
+	r = ac_sys_connect_(fd, addr);
+	ac_sys_close_(fd);
+	return r == -ECONNREFUSED;
+}
+
+static int bind_anew(struct ac_dispatcher *d, const struct ac_addr *addr)
+{
+	int r = ac_bind(d, addr);
+
+	if (r != -EADDRINUSE || !is_stale(addr))
+		return r;
+	AC_TRY(d, ac_sys_unlink_(addr->un.sun_path));
+	return ac_bind(d, addr);
+}
+
+static int open_listener(struct ac_dispatcher *d, const struct ac_addr *addr)
+{
+	if (addr->sa.sa_family != AF_UNIX)
+		AC_TRY(d, ac_set_reuse_addr(d));
+	AC_TRY(d, bind_anew(d, addr));
+	return ac_listen(d, 0);
+}
+
+int ac_serve(struct ac_dispatcher *d, const char *address)
+{
+	struct ac_addr addr;
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	AC_TRY(d, parse(d, address, &addr));
+	AC_TRY(d, ac_create_socket(d, addr.sa.sa_family, SOCK_STREAM));
+	r = open_listener(d, &addr);
+	if (r < 0)
+		ac_lose_fd_(d);
+	return r;
+}
+
+int ac_dial(struct ac_dispatcher *d, const char *address)
+{
+	struct ac_addr addr;
+
+	if (!d)
+		return -ENOMEM;
+	AC_TRY(d, parse(d, address, &addr));
+	AC_TRY(d, ac_create_socket(d, addr.sa.sa_family, SOCK_STREAM));
+	return ac_connect(d, &addr);
+}
