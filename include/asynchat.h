@@ -119,12 +119,13 @@ struct ac_producer;
 /* The queue owns the producer from here, also on failure. NULL: -ENOMEM. Python: push_with_producer. */
 AC_API int ac_push_with_producer(struct ac_chat *c, struct ac_producer *p);
 
-/* Tries to send all that is queued. Bytes still pending are sent as the peer takes them. -errno only
- * for a producer's own failure. Python: initiate_send; asynclib: flush. */
+/* Tries to send all that is queued, and asks a producer that had nothing again. What the peer does not
+ * take is sent later; a failure is raised at the channel's next turn. 0. Python: initiate_send; asynclib:
+ * flush. */
 AC_API int ac_flush(struct ac_chat *c);
 
-/* Closes when all that was pushed before is sent; what is pushed later is dropped. Python:
- * close_when_done. */
+/* Closes when all that was pushed before is sent; what is pushed later is dropped, and no more records
+ * are found: input is read on and discarded. 0. Python: close_when_done. */
 AC_API int ac_close_when_done(struct ac_chat *c);
 
 /* In emergencies: drop what has been read, what is queued, or both. Python: discard_buffers. */

@@ -33,8 +33,8 @@ int ac_sys_listen_(int fd, int backlog);
 int ac_sys_connect_(int fd, const struct ac_addr *addr);
 int ac_sys_shutdown_(int fd, int how);
 int ac_sys_close_(int fd);
-int ac_sys_dup_(int fd);         /* close-on-exec */
-int ac_sys_nonblock_(int fd);    /* sets O_NONBLOCK */
+int ac_sys_dup_(int fd);      /* close-on-exec */
+int ac_sys_nonblock_(int fd); /* sets O_NONBLOCK */
 int ac_sys_mode_(int fd, bool *ret_blocking, bool *ret_write_only);
 int ac_sys_getopt_(int fd, int level, int name, int *ret_value);
 int ac_sys_setopt_(int fd, int level, int name, int value);

@@ -9,8 +9,8 @@
 
 #include <errno.h>
 
-#define REST_NS 100000000   /* 100 ms */
-#define SAY_NS 1000000000   /* one line a second */
+#define REST_NS 100000000 /* 100 ms */
+#define SAY_NS 1000000000 /* one line a second */
 
 static int rested(void *arg)
 {
@@ -49,7 +49,8 @@ static void shed_one(struct ac_dispatcher *d, int code)
 	m->spare = ac_sys_spare_();
 	if (m->said == 0 || now - m->said >= SAY_NS) {
 		m->said = now;
-		ac_log_info(d, AC_LOG_WARNING, "accept: %s: connections are refused", ac_error_name(code));
+		ac_log_info(d, AC_LOG_WARNING, "accept: %s: connections are refused",
+		            ac_error_name(code));
 	}
 	ac_rest_(d);
 }

@@ -5,13 +5,14 @@
 #include "../map/map.h"
 
 /* open.c */
-int ac_take_fd_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer); /* closes fd on failure */
-int ac_watch_open_(struct ac_dispatcher *d);      /* watches it if there is anything to hear */
-void ac_lose_fd_(struct ac_dispatcher *d);       /* as if it had never been opened */
+int ac_take_fd_(struct ac_dispatcher *d, int fd,
+                const struct ac_addr *peer); /* closes fd on failure */
+int ac_watch_open_(struct ac_dispatcher *d); /* watches it if there is anything to hear */
+void ac_lose_fd_(struct ac_dispatcher *d);   /* as if it had never been opened */
 
 /* accept.c */
-void ac_rest_(struct ac_dispatcher *d);          /* a listener accepts nothing for 100 ms */
-int ac_handle_accept_(struct ac_dispatcher *d);  /* the default handle_accept … */
+void ac_rest_(struct ac_dispatcher *d);         /* a listener accepts nothing for 100 ms */
+int ac_handle_accept_(struct ac_dispatcher *d); /* the default handle_accept … */
 int ac_handle_accepted_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer);
 
 /* io.c: results of the transport made into those of the verbs */

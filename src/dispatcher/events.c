@@ -73,8 +73,8 @@ int ac_base_handle_error_(struct ac_dispatcher *d, const struct ac_error *e)
 
 	ac_compact_traceback(e, trace, sizeof(trace));
 	ac_log_info(d, AC_LOG_ERROR, "uncaptured error, %s %s %s",
-	            listens ? "resting listener" : "closing channel", ac_repr(d, repr, sizeof(repr)),
-	            trace);
+	            listens ? "resting listener" : "closing channel",
+	            ac_repr(d, repr, sizeof(repr)), trace);
 	if (listens)
 		ac_rest_(d);
 	else

@@ -56,7 +56,8 @@ void ac_lose_fd_(struct ac_dispatcher *d)
 		ac_sys_close_(d->fd);
 	d->fd = -1;
 	d->family = 0;
-	d->flags &= ~(uint32_t)(AC_IS_CONNECTED | AC_IS_CONNECTING | AC_IS_ACCEPTING | AC_IS_STREAM);
+	d->flags &=
+		~(uint32_t)(AC_IS_CONNECTED | AC_IS_CONNECTING | AC_IS_ACCEPTING | AC_IS_STREAM);
 }
 
 static void no_delay(struct ac_dispatcher *d)
@@ -206,7 +207,8 @@ int ac_set_reuse_addr(struct ac_dispatcher *d)
 	return r < 0 ? ac_raise(d, -r) : 0;
 }
 
-static int raise_about(struct ac_dispatcher *d, int code, const char *verb, const struct ac_addr *addr)
+static int raise_about(struct ac_dispatcher *d, int code, const char *verb,
+                       const struct ac_addr *addr)
 {
 	char text[AC_ADDR_TEXT];
 

@@ -128,7 +128,7 @@ const char *ac_repr(const struct ac_dispatcher *d, char *text, size_t size)
 		return text;
 	if (d->family && ac_addr(d, &addr) == 0)
 		ac_addr_format(&addr, where, sizeof(where));
-	snprintf(text, size, "<%s %s%s%s at %p>", d->cls->name, state(d), where[0] ? " " : "", where,
-	         (const void *)d);
+	snprintf(text, size, "<%s %s%s%s at %p>", d->cls->name, state(d), where[0] ? " " : "",
+	         where, (const void *)d);
 	return text;
 }

@@ -70,7 +70,9 @@ const struct ac_class *ac_class_key_(const struct ac_class *resolved)
 {
 	const char *table = (const char *)resolved;
 
-	return ((const struct ac_resolved *)(const void *)(table - offsetof(struct ac_resolved, table)))->key;
+	return ((const struct ac_resolved *)(const void *)(table -
+	                                                   offsetof(struct ac_resolved, table)))
+	        ->key;
 }
 
 struct ac_resolved *ac_resolve_(struct ac_map *m, const struct ac_class *cls, int *ret_error)

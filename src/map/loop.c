@@ -36,7 +36,8 @@ static void take_over(struct ac_map *m, const struct ac_found *f)
 
 	if (!d)
 		return;
-	d->ready |= (uint8_t)(f->events & (AC_ERR | AC_HUP) ? f->events | AC_IN | AC_OUT : f->events);
+	d->ready |=
+		(uint8_t)(f->events & (AC_ERR | AC_HUP) ? f->events | AC_IN | AC_OUT : f->events);
 	if (d->ready & (d->interest | AC_ERR | AC_HUP))
 		ac_queue_(d);
 }

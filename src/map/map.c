@@ -101,6 +101,7 @@ static void map_destroy(struct ac_map *m)
 	classes_free(m);
 	ac_free_(m->asked.at);
 	ac_free_(m->buffer);
+	ac_free_(m->idle_output);
 	ac_free_(m->slots);
 	ac_free_(m->queue);
 	ac_free_(m);

@@ -15,8 +15,8 @@
 #include "../poller/poller.h"
 #include "../transport/transport.h"
 
-#define AC_READ_SIZE 65536      /* the most one read brings */
-#define AC_READ_HEADROOM 4096   /* room in front of it for what was held back */
+#define AC_READ_SIZE 65536    /* the most one read brings */
+#define AC_READ_HEADROOM 4096 /* room in front of it for what was held back */
 
 struct ac_slot {
 	struct ac_dispatcher *d;
@@ -43,9 +43,9 @@ struct ac_resolved {
 /* What few channels have. */
 struct ac_extra {
 	double timeout;
-	int64_t active;          /* when the last byte came or went */
-	struct ac_task idle;     /* looks after the timeout */
-	struct ac_task rest;     /* ends a listener's rest */
+	int64_t active;           /* when the last byte came or went */
+	struct ac_task idle;      /* looks after the timeout */
+	struct ac_task rest;      /* ends a listener's rest */
 	size_t limits[AC_LIMITS]; /* 0: the class's */
 };
 
@@ -60,91 +60,96 @@ struct ac_chunk {
 struct ac_map {
 	struct ac_poller *poller;
 	bool edge, exit, doomed;
-	unsigned depth;          /* passes and frames on the stack */
-	unsigned loops;          /* calls of ac_loop on the stack */
-	int64_t now;             /* as the pass began */
+	unsigned depth; /* passes and frames on the stack */
+	unsigned loops; /* calls of ac_loop on the stack */
+	int64_t now;    /* as the pass began */
 
 	struct ac_slot *slots;
 	size_t slot_cap, slot_used;
 	uint32_t slot_free;
 	size_t live;
 
-	struct ac_name *queue;   /* a ring: head and tail only grow */
+	struct ac_name *queue; /* a ring: head and tail only grow */
 	size_t queue_cap;
 	uint64_t head, tail;
 
 	struct ac_names asked;
-	uint32_t grave;          /* slot of the channel closed last + 1; they hang on next_free */
+	uint32_t grave; /* slot of the channel closed last + 1; they hang on next_free */
 	struct ac_resolved *classes;
 
 	struct ac_wheel wheel;
-	uint32_t round;          /* of running tasks: those set in it wait for the next */
-	size_t inner_tasks;      /* the library's own among them: they keep no loop going */
+	uint32_t round;     /* of running tasks: those set in it wait for the next */
+	size_t inner_tasks; /* the library's own among them: they keep no loop going */
 
-	char *buffer;            /* AC_READ_HEADROOM + AC_READ_SIZE */
+	char *buffer; /* AC_READ_HEADROOM + AC_READ_SIZE */
 	bool buffer_lent;
 	struct ac_chunk *chunks;
 	unsigned chunk_count;
+	void *idle_output;    /* one chat's queue, kept for the next that needs one */
+	struct ac_feed *feed; /* inputs being cut, the innermost first */
 
-	int spare;               /* given up to shed a connection when descriptors run out */
-	int64_t said;            /* when that was logged last */
-	int accepted;            /* the descriptor handle_accepted was given and nobody has adopted yet */
+	int spare;    /* given up to shed a connection when descriptors run out */
+	int64_t said; /* when that was logged last */
+	int accepted; /* the descriptor handle_accepted was given and nobody has adopted yet */
 	struct ac_dispatcher *adopter; /* the channel that adopted it */
 
 	struct ac_error error;
 	ac_log_fn *log;
 	void *log_arg;
-	bool hushed;             /* ac_close_all(ignore_all) */
+	bool hushed; /* ac_close_all(ignore_all) */
 	size_t limits[AC_LIMITS];
 };
 
 /* ---- map.c ---- */
-struct ac_map *ac_map_of_(struct ac_map *map);   /* itself, or the thread's own; NULL: no memory */
-void ac_map_release_(struct ac_map *m);          /* depth--; frees a doomed map at 0: touch it no more */
-void ac_map_reap_(struct ac_map *m);             /* frees it if it is doomed and nobody is inside */
-int64_t ac_map_time_(const struct ac_map *m);    /* the pass's, or now */
-void *ac_chunk_take_(struct ac_map *m);          /* AC_CHUNK_SIZE bytes; NULL: no memory */
+struct ac_map *ac_map_of_(struct ac_map *map); /* itself, or the thread's own; NULL: no memory */
+void ac_map_release_(struct ac_map *m); /* depth--; frees a doomed map at 0: touch it no more */
+void ac_map_reap_(struct ac_map *m);    /* frees it if it is doomed and nobody is inside */
+int64_t ac_map_time_(const struct ac_map *m); /* the pass's, or now */
+void *ac_chunk_take_(struct ac_map *m);       /* AC_CHUNK_SIZE bytes; NULL: no memory */
 void ac_chunk_give_(struct ac_map *m, void *chunk);
-char *ac_buffer_take_(struct ac_map *m);         /* for one read: behind the headroom */
+char *ac_buffer_take_(struct ac_map *m); /* for one read: behind the headroom */
 void ac_buffer_give_(struct ac_map *m, char *buffer);
 
 /* ---- slots.c: ownership, the run queue, graves ---- */
-int ac_own_(struct ac_map *m, struct ac_dispatcher *d);    /* sets d->map and d->slot */
+int ac_own_(struct ac_map *m, struct ac_dispatcher *d); /* sets d->map and d->slot */
 void ac_disown_(struct ac_dispatcher *d);
 void ac_free_slot_(struct ac_map *m, uint32_t slot);
 struct ac_dispatcher *ac_find_channel_(struct ac_map *m, struct ac_name name);
 struct ac_name ac_name_of_(const struct ac_dispatcher *d);
 uint64_t ac_token_(const struct ac_dispatcher *d);
-void ac_queue_(struct ac_dispatcher *d);                   /* its turn comes in the next run */
-struct ac_dispatcher *ac_dequeue_(struct ac_map *m);       /* NULL: gone meanwhile */
+void ac_queue_(struct ac_dispatcher *d);             /* its turn comes in the next run */
+struct ac_dispatcher *ac_dequeue_(struct ac_map *m); /* NULL: gone meanwhile */
 int ac_names_add_(struct ac_names *n, struct ac_name name);
 void ac_bury_(struct ac_dispatcher *d);
 void ac_graves_empty_(struct ac_map *m);
 
 /* ---- class.c ---- */
 struct ac_resolved *ac_resolve_(struct ac_map *m, const struct ac_class *cls, int *ret_error);
-const struct ac_class *ac_class_key_(const struct ac_class *resolved); /* the table it was made of */
-#define AC_OURS ((size_t)1 << 16) /* class flag: one of the library's own */
+const struct ac_class *ac_class_key_(
+	const struct ac_class *resolved); /* the table it was made of */
+#define AC_OURS ((size_t)1 << 16)         /* class flag: one of the library's own */
 
 /* ---- channel.c: interest, watching, the frame, closing ---- */
-unsigned ac_wants_(struct ac_dispatcher *d);     /* the events it is interested in now */
-void ac_update_(struct ac_dispatcher *d);        /* interest, poller and queue agree with its state */
-int ac_watch_(struct ac_dispatcher *d);          /* a descriptor has come: count and watch it */
+unsigned ac_wants_(struct ac_dispatcher *d); /* the events it is interested in now */
+void ac_update_(struct ac_dispatcher *d);    /* interest, poller and queue agree with its state */
+int ac_watch_(struct ac_dispatcher *d);      /* a descriptor has come: count and watch it */
 void ac_unwatch_(struct ac_dispatcher *d);
-bool ac_enter_(struct ac_dispatcher *d);         /* false: a handler of it is on the stack already */
+bool ac_enter_(struct ac_dispatcher *d); /* false: a handler of it is on the stack already */
 void ac_leave_(struct ac_dispatcher *d);
 bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dispatcher *), const char *name);
 void ac_failed_(struct ac_dispatcher *d, int r, const char *name); /* a handler returned this */
 void ac_close_(struct ac_dispatcher *d, int reason);
-void ac_doom_(struct ac_dispatcher *d, int reason, bool raise);    /* closes at its next turn */
-bool ac_lost_(int code);                         /* errnos that mean: the connection is gone */
+void ac_doom_(struct ac_dispatcher *d, int reason, bool raise); /* closes at its next turn */
+bool ac_lost_(int code); /* errnos that mean: the connection is gone */
 
 /* ---- turn.c ---- */
-void ac_turn_(struct ac_dispatcher *d, unsigned forced); /* forced: events it hears whatever it wants */
+void ac_turn_(struct ac_dispatcher *d,
+              unsigned forced); /* forced: events it hears whatever it wants */
 
 /* ---- task.c ---- */
 #define AC_TASK_INNER 2u /* the library's own: keeps no loop going, runs also under AC_TASKS_HOLD */
-void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn, void *arg);
+void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn,
+                          void *arg);
 void ac_tasks_run_(struct ac_map *m, bool held);
 void ac_tasks_drop_(struct ac_map *m);
 int64_t ac_tasks_wait_(struct ac_map *m, bool held, int64_t timeout); /* less when one is due */

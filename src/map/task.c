@@ -15,7 +15,8 @@
 #define HEAP 1u
 #define CALL 4u /* the calls on the stack are counted in steps of this */
 
-#define HELD_WAIT_NS 100000000 /* under AC_TASKS_HOLD the library's own tasks are looked at so often */
+#define HELD_WAIT_NS                                                                               \
+	100000000 /* under AC_TASKS_HOLD the library's own tasks are looked at so often */
 
 static void add(struct ac_task *t)
 {
@@ -114,7 +115,8 @@ int ac_task_start(struct ac_task *t, struct ac_map *map, double seconds, ac_task
 	return 0;
 }
 
-void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn, void *arg)
+void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn,
+                          void *arg)
 {
 	if (t->link)
 		take_out(t);

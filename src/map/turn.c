@@ -64,7 +64,8 @@ static void peer_died(struct ac_dispatcher *d)
 	}
 	ac_sys_getopt_(d->fd, SOL_SOCKET, SO_ERROR, &code);
 	if (d->family && !(d->flags & AC_IS_STREAM)) {
-		d->ready &= (uint8_t)~(AC_ERR | AC_HUP); /* a datagram socket outlives its errors */
+		d->ready &=
+			(uint8_t) ~(AC_ERR | AC_HUP); /* a datagram socket outlives its errors */
 		return;
 	}
 	ac_close_(d, code ? code : AC_PEER);

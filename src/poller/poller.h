@@ -42,7 +42,7 @@ extern const struct ac_poller_class ac_poller_select_, ac_poller_poll_, ac_polle
 /* pick.c: by name, NULL for the best one. -EINVAL: unknown; -ENOMEM and what init returns. */
 int ac_poller_new_(const char *name, struct ac_poller **ret_poller);
 void ac_poller_free_(struct ac_poller *p);
-const char *ac_poller_names_(void); /* "epoll, poll, select" */
+const char *ac_poller_names_(void);                     /* "epoll, poll, select" */
 int ac_poller_room_(struct ac_poller *p, size_t count); /* makes `found` at least so long */
 int ac_poller_ms_(int64_t timeout_ns); /* rounded up: never wakes early; -1: for ever */
 

@@ -81,7 +81,8 @@ static ssize_t file_recv(struct ac_dispatcher *d, void *buffer, size_t size)
 	ssize_t n;
 
 	d->flags |= AC_HAS_READ;
-	if ((d->flags & AC_IS_BLOCKING) && !(ac_sys_poll1_(d->fd, AC_IN) & (AC_IN | AC_HUP | AC_ERR))) {
+	if ((d->flags & AC_IS_BLOCKING) &&
+	    !(ac_sys_poll1_(d->fd, AC_IN) & (AC_IN | AC_HUP | AC_ERR))) {
 		drop(d, AC_IN);
 		return -EAGAIN;
 	}

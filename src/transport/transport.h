@@ -27,9 +27,9 @@ enum ac_channel_flag {
 	AC_IS_HOLDING = 1 << 11,  /* a chat has input in memory that waits to be cut */
 	AC_IS_RESTING = 1 << 12,  /* a listener that ran out of descriptors */
 	AC_IS_DETACHED = 1 << 13, /* ac_del_channel */
-	AC_IS_NUMB = 1 << 14,     /* paused, its peer dead, input unread: not watched until resumed */
-	AC_IS_ASKED = 1 << 15,    /* its predicates are asked before each wait */
-	AC_IS_ALWAYS = 1 << 16,   /* a descriptor that epoll refuses: always ready */
+	AC_IS_NUMB = 1 << 14,   /* paused, its peer dead, input unread: not watched until resumed */
+	AC_IS_ASKED = 1 << 15,  /* its predicates are asked before each wait */
+	AC_IS_ALWAYS = 1 << 16, /* a descriptor that epoll refuses: always ready */
 	AC_IS_COUNTED = 1 << 17,  /* keeps the loop going */
 	AC_IS_STREAM = 1 << 18,   /* a short read means that there is no more */
 	AC_IS_URGENT = 1 << 19,   /* hears out-of-band data */
