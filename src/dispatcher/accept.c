@@ -23,7 +23,7 @@ static int rested(void *arg)
 
 void ac_rest_(struct ac_dispatcher *d)
 {
-	struct ac_extra *extra = ac_extra_(d);
+	struct ac_extra *extra = d->flags & AC_IS_CLOSING ? NULL : ac_extra_(d);
 
 	if (!extra) /* without memory for a rest it just goes on */
 		return;

@@ -150,8 +150,10 @@ struct ac_dispatcher *ac_adopt(struct ac_map *map, const struct ac_class *cls, i
 		return d;
 	if (m->adopter == d)
 		m->adopter = NULL;
-	ac_disown_(d);
-	ac_free_(d);
+	if (!(d->flags & AC_IS_CLOSING)) { /* else it waits in its grave */
+		ac_disown_(d);
+		ac_free_(d);
+	}
 	return no_channel(m, -r);
 }
 

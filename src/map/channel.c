@@ -38,6 +38,17 @@ unsigned ac_wants_(struct ac_dispatcher *d)
 	return wants;
 }
 
+/* A predicate may close the channel. */
+bool ac_ask_(struct ac_dispatcher *d)
+{
+	unsigned wants = ac_wants_(d);
+
+	if (d->flags & AC_IS_CLOSING)
+		return false;
+	d->interest = (uint8_t)wants;
+	return true;
+}
+
 /* Descriptors that the poller was told of before cannot fail to be told of again. */
 static void tell_poller(struct ac_dispatcher *d)
 {
@@ -68,7 +79,8 @@ void ac_update_(struct ac_dispatcher *d)
 {
 	if (!(d->flags & AC_IS_COUNTED))
 		return;
-	d->interest = (uint8_t)ac_wants_(d);
+	if (!ac_ask_(d))
+		return;
 	if (d->interest & (AC_IN | AC_OUT))
 		d->flags &= ~(uint32_t)AC_IS_NUMB;
 	if (!d->map->edge && !(d->flags & AC_IS_ALWAYS))
@@ -85,7 +97,8 @@ int ac_watch_(struct ac_dispatcher *d)
 
 	if (d->flags & (AC_IS_COUNTED | AC_IS_DETACHED))
 		return 0;
-	d->interest = (uint8_t)ac_wants_(d);
+	if (!ac_ask_(d))
+		return -ECANCELED;
 	events = d->interest && !m->edge ? d->interest : AC_WATCH;
 	r = m->poller->cls->set(m->poller, d->fd, ac_token_(d), 0, events);
 	if (r < 0 && r != -EPERM)

@@ -46,7 +46,7 @@ static void run_queue(struct ac_map *m)
 {
 	uint64_t limit = m->tail;
 
-	while (m->head < limit) {
+	while (m->head < limit && m->head != m->tail) {
 		struct ac_dispatcher *d = ac_dequeue_(m);
 
 		if (d)

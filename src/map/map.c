@@ -24,7 +24,7 @@ static void complain(const struct ac_map_opts *opts, int r)
 {
 	char text[256];
 
-	if (r != -EINVAL)
+	if (r != -EINVAL || !opts)
 		return;
 	snprintf(text, sizeof(text), "unknown poller \"%.64s\": this build has %s", opts->poller,
 	         ac_poller_names_());
@@ -192,7 +192,7 @@ size_t ac_map_memory(const struct ac_map *map)
 		return 0;
 	sum = sizeof(*m) + m->poller->cls->size + m->poller->cap * sizeof(struct ac_found) +
 	      m->slot_cap * sizeof(struct ac_slot) + m->queue_cap * sizeof(struct ac_name) +
-	      m->asked.cap * sizeof(struct ac_name) + m->chunk_count * AC_CHUNK_SIZE +
+	      m->asked.cap * sizeof(struct ac_name) + (size_t)m->chunk_count * AC_CHUNK_SIZE +
 	      (m->buffer ? AC_READ_HEADROOM + AC_READ_SIZE : 0);
 	for (size_t i = 0; i < m->slot_used; i++)
 		if (m->slots[i].d)

@@ -131,6 +131,7 @@ const struct ac_class *ac_class_key_(
 
 /* ---- channel.c: interest, watching, the frame, closing ---- */
 unsigned ac_wants_(struct ac_dispatcher *d); /* the events it is interested in now */
+bool ac_ask_(struct ac_dispatcher *d);       /* sets d->interest; false: closed meanwhile */
 void ac_update_(struct ac_dispatcher *d);    /* interest, poller and queue agree with its state */
 int ac_watch_(struct ac_dispatcher *d);      /* a descriptor has come: count and watch it */
 void ac_unwatch_(struct ac_dispatcher *d);

@@ -2,8 +2,8 @@
  * slots.c — which channels there are, whose turn it is, and who waits to be freed.
  *
  * Invariant: queue_cap ≥ 2 × slot_cap, so that queueing never allocates: each live channel stands in the
- * queue at most once, and a name left behind by a closed one is dropped by the next run, which comes
- * before its slot can be closed again.
+ * queue at most once; a name left behind by one that is gone is dropped by the next run, or when the ring
+ * is full.
  */
 #include "map.h"
 
@@ -95,12 +95,28 @@ struct ac_dispatcher *ac_find_channel_(struct ac_map *m, struct ac_name name)
 	return m->slots[name.slot].d;
 }
 
+/* Channels that changed their map leave names behind, any number of them between two runs. */
+static void queue_purge(struct ac_map *m)
+{
+	uint64_t kept = m->head;
+
+	for (uint64_t i = m->head; i != m->tail; i++) {
+		struct ac_name name = m->queue[i & (m->queue_cap - 1)];
+
+		if (ac_find_channel_(m, name))
+			m->queue[kept++ & (m->queue_cap - 1)] = name;
+	}
+	m->tail = kept;
+}
+
 void ac_queue_(struct ac_dispatcher *d)
 {
 	struct ac_map *m = d->map;
 
 	if (d->flags & (AC_IS_QUEUED | AC_IS_CLOSING))
 		return;
+	if (m->tail - m->head == m->queue_cap)
+		queue_purge(m);
 	d->flags |= AC_IS_QUEUED;
 	m->queue[m->tail++ & (m->queue_cap - 1)] = ac_name_of_(d);
 }

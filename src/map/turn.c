@@ -39,7 +39,7 @@ static bool write_event(struct ac_dispatcher *d)
 /* A byte that handle_expt left is dropped, or every poller would report it for ever. */
 static bool expt_event(struct ac_dispatcher *d)
 {
-	char byte;
+	char byte = 0;
 
 	if (!ac_call_(d, d->cls->handle_expt_event, "handle_expt_event"))
 		return false;
@@ -83,14 +83,12 @@ static void serve(struct ac_dispatcher *d, unsigned forced)
 	if (d->flags & OWED)
 		return;
 	if (holding || hears(d, AC_IN, forced)) {
-		if (!read_event(d) || (d->flags & AC_IS_DOOMED))
+		if (!read_event(d) || (d->flags & AC_IS_DOOMED) || !ac_ask_(d))
 			return;
-		d->interest = (uint8_t)ac_wants_(d);
 	}
 	if (hears(d, AC_OUT, forced)) {
-		if (!write_event(d))
+		if (!write_event(d) || !ac_ask_(d))
 			return;
-		d->interest = (uint8_t)ac_wants_(d);
 	}
 	if (hears(d, AC_PRI, forced) && !expt_event(d))
 		return;
