@@ -10,10 +10,10 @@
 #include <asyncore.h>
 #include <sys/uio.h>
 
-/* ---- mem.c: the allocator hook ---- */
-void *ac_alloc_(size_t size);              /* zeroed */
+/* ---- mem.c: the allocator hook; what our other libraries use is exported, but not for others ---- */
+AC_API void *ac_alloc_(size_t size);       /* zeroed */
 void *ac_realloc_(void *ptr, size_t size); /* as realloc */
-void ac_free_(void *ptr);
+AC_API void ac_free_(void *ptr);
 void ac_maps_count_(int delta); /* maps alive: ac_set_allocator refuses while any */
 
 /* ---- sys.c: system calls, -errno, EINTR retried ---- */

@@ -1,0 +1,186 @@
+/* program.c — see program.h. */
+#include "program.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+int program_fail(int status, const char *name, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "asyncore %s: ", name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+int program_help(const char *text)
+{
+	fputs(text, stdout);
+	return STATUS_OK;
+}
+
+int program_usage(const char *name)
+{
+	fprintf(stderr, "Try 'asyncore %s --help'.\n", name);
+	return STATUS_USAGE;
+}
+
+struct ac_map *program_map(const char *name, const char *poller)
+{
+	struct ac_map_opts opts = { .poller = poller };
+	struct ac_map *map;
+
+	if (poller && !ac_has(poller)) {
+		program_fail(STATUS_USAGE, name, "unknown poller '%s'", poller);
+		return NULL;
+	}
+	map = ac_map_new(&opts);
+	if (!map)
+		program_fail(STATUS_FAILED, name, "%s", strerror(errno));
+	return map;
+}
+
+struct stopper {
+	struct ac_dispatcher d;
+	void (*stop)(void *arg);
+	void *arg;
+	bool stopped;
+};
+
+static int signal_came(struct ac_dispatcher *d)
+{
+	struct stopper *s = (struct stopper *)d;
+	struct signalfd_siginfo info;
+	ssize_t n = ac_recv(d, &info, sizeof(info));
+
+	if (n <= 0)
+		return (int)n;
+	if (s->stopped)
+		_exit(128 + (int)info.ssi_signo);
+	s->stopped = true;
+	s->stop(s->arg);
+	return 0;
+}
+
+static const struct ac_class stopper_class = {
+	.super = AC_DISPATCHER,
+	.name = "signals",
+	.size = sizeof(struct stopper),
+	.handle_read = signal_came,
+};
+
+int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg)
+{
+	struct stopper *s;
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	s = (struct stopper *)ac_adopt(map, &stopper_class, fd, NULL);
+	if (!s)
+		return -errno;
+	s->stop = stop;
+	s->arg = arg;
+	return 0;
+}
+
+struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *cls,
+                                     const char *name, const char *address)
+{
+	struct ac_dispatcher *d = ac_new(map, cls);
+	const struct ac_error *e = ac_last_error(map);
+	struct ac_addr addr;
+	char text[AC_ADDR_TEXT];
+
+	if (ac_serve(d, address) < 0) {
+		program_fail(STATUS_FAILED, name, "%s: %s%s%s", address, strerror(e->code),
+		             e->code == EINVAL ? ": " : "", e->code == EINVAL ? e->detail : "");
+		ac_close(d);
+		return NULL;
+	}
+	if (ac_local_addr(d, &addr) == 0)
+		address = ac_addr_format(&addr, text, sizeof(text));
+	printf("%s listening on %s\n", name, address);
+	fflush(stdout);
+	return d;
+}
+
+struct running {
+	const struct program_server *server;
+	struct ac_map *map;
+};
+
+static int after_stop(void *arg)
+{
+	(void)arg;
+	return AC_EXIT;
+}
+
+/* What was said on stopping goes out in the pass that still follows. */
+static void stop_server(void *arg)
+{
+	struct running *run = arg;
+
+	if (run->server->stopping)
+		run->server->stopping(run->map);
+	ac_call_later(run->map, 0, after_stop, NULL);
+}
+
+static int run(const struct program_server *s, const char *poller, const char *address)
+{
+	struct running running = { s, program_map(s->name, poller) };
+	int r;
+
+	if (!running.map)
+		return poller && !ac_has(poller) ? STATUS_USAGE : STATUS_FAILED;
+	r = program_on_stop(running.map, stop_server, &running);
+	if (r < 0)
+		program_fail(STATUS_FAILED, s->name, "%s", strerror(-r));
+	else if (!program_listen(running.map, s->listener, s->name, address))
+		r = -1;
+	else if ((r = ac_loop(running.map, NULL)) < 0)
+		ac_explain(running.map, s->name);
+	ac_map_free(running.map);
+	return r < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+int program_run_server(const struct program_server *s, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{ "poller", required_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *poller = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "hp:", long_options, NULL)) != -1) {
+		if (c == 'h')
+			return program_help(s->help);
+		if (c == 'p')
+			poller = optarg;
+		else if (!s->option || s->option(c, optarg) < 0)
+			return program_usage(s->name);
+	}
+	if (argc - optind > 1) {
+		program_fail(STATUS_USAGE, s->name, "too many arguments");
+		return program_usage(s->name);
+	}
+	return run(s, poller, optind < argc ? argv[optind] : s->address);
+}

@@ -1,0 +1,44 @@
+/* program.h — what the subcommands of `asyncore` share: saying things, stopping, listening. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include <asynchat.h>
+
+enum status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+int cmd_serve(int argc, char **argv);
+int cmd_get(int argc, char **argv);
+int cmd_echo(int argc, char **argv);
+int cmd_chat(int argc, char **argv);
+int cmd_talk(int argc, char **argv);
+
+/* One line on stderr, "asyncore NAME: …"; returns the status. */
+int program_fail(int status, const char *name, const char *format, ...) AC_PRINTF(3, 4);
+
+/* The help text on stdout, or after bad arguments a hint on stderr; returns the status. */
+int program_help(const char *text);
+int program_usage(const char *name);
+
+/* A map with a poller of that name (NULL: the best); NULL after one clear line on stderr. */
+struct ac_map *program_map(const char *name, const char *poller);
+
+/* Calls stop(arg) once, at the first SIGINT or SIGTERM; a second one ends the program at once. The
+ * signals are blocked from now on and read from a descriptor. 0, or -errno. */
+int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg);
+
+/* Listens and prints "NAME listening on ADDRESS" with the real port; NULL after one clear line on stderr. */
+struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *cls,
+                                     const char *name, const char *address);
+
+/* A server with nothing but an address and a poller to choose: parses, listens, runs, stops. */
+struct program_server {
+	const char *name, *help, *address;
+	const struct ac_class *listener;
+	void (*stopping)(
+		struct ac_map *map); /* before everything is closed; NULL: nothing to say */
+	int (*option)(int c,
+	              const char *value); /* 't' for --timeout; negative: bad; NULL: has none */
+};
+int program_run_server(const struct program_server *s, int argc, char **argv);
+
+#endif

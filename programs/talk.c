@@ -1,0 +1,183 @@
+/*
+ * talk.c — `asyncore talk`: the terminal on one side, a server on the other, in one map.
+ *
+ *	stdin ─▶ keyboard (file dispatcher) ─push▶ peer (chat) ─▶ server
+ *	stdout ◀──────────────── write ◀─ collect ─┘
+ *
+ * Design: the keyboard is paused while the server does not take what was typed. When it ends, what is queued
+ * is sent first and then our side is shut; the server's answer is read to its end.
+ */
+#include "program.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+#include <unistd.h>
+
+struct peer {
+	struct ac_chat c;
+	struct ac_dispatcher *keyboard;
+	bool typed_all;
+};
+
+struct keyboard {
+	struct ac_dispatcher d;
+	struct peer *peer;
+};
+
+static int status; /* of the only conversation this program has */
+
+static int shut_when_sent(struct peer *p)
+{
+	return p->typed_all && ac_pending(&p->c) == 0 ? ac_shutdown(&p->c.d, SHUT_WR) : 0;
+}
+
+static int keyboard_read(struct ac_dispatcher *d)
+{
+	struct peer *p = ((struct keyboard *)d)->peer;
+	char typed[8192];
+	ssize_t n = ac_recv(d, typed, sizeof(typed));
+
+	if (n <= 0)
+		return (int)n;
+	AC_TRY(d, ac_push(&p->c, typed, (size_t)n));
+	if (ac_pending(&p->c) >= ac_limit(&p->c.d, AC_LOW_WATER))
+		ac_pause(d);
+	return 0;
+}
+
+static int keyboard_close(struct ac_dispatcher *d)
+{
+	struct peer *p = ((struct keyboard *)d)->peer;
+
+	p->keyboard = NULL;
+	p->typed_all = true;
+	return ac_closing(&p->c.d) || !ac_connected(&p->c.d) ? 0 : shut_when_sent(p);
+}
+
+static const struct ac_class keyboard_class = {
+	.super = AC_DISPATCHER,
+	.name = "keyboard",
+	.size = sizeof(struct keyboard),
+	.handle_read = keyboard_read,
+	.handle_close = keyboard_close,
+};
+
+static int peer_connected(struct ac_dispatcher *d)
+{
+	struct peer *p = (struct peer *)d;
+	struct keyboard *k =
+		(struct keyboard *)ac_file_dispatcher(d->map, &keyboard_class, STDIN_FILENO);
+
+	if (!k)
+		return ac_raisef(d, errno, "standard input");
+	k->peer = p;
+	p->keyboard = &k->d;
+	return 0;
+}
+
+static int write_out(struct ac_chat *c, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t n = write(STDOUT_FILENO, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ac_raisef(c, errno, "standard output");
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int peer_drained(struct ac_chat *c)
+{
+	struct peer *p = (struct peer *)c;
+
+	if (p->keyboard)
+		ac_resume(p->keyboard);
+	return shut_when_sent(p);
+}
+
+static int peer_failed(struct ac_dispatcher *d, const struct ac_error *e)
+{
+	status = program_fail(STATUS_FAILED, "talk", "%s: %s", e->detail, strerror(e->code));
+	ac_close(d);
+	return 0;
+}
+
+static int peer_closed(struct ac_dispatcher *d)
+{
+	struct peer *p = (struct peer *)d;
+	int reason = ac_close_reason(d);
+
+	if (reason > 0 && status == STATUS_OK)
+		status = program_fail(STATUS_FAILED, "talk", "connection lost: %s",
+		                      strerror(reason));
+	if (p->keyboard)
+		ac_close(p->keyboard);
+	return 0;
+}
+
+static const struct ac_chat_class peer_class = {
+	.d = {
+		.super = AC_CHAT,
+		.name = "peer",
+		.size = sizeof(struct peer),
+		.handle_connect = peer_connected,
+		.handle_error = peer_failed,
+		.handle_close = peer_closed,
+	},
+	.collect_incoming_data = write_out,
+	.handle_drain = peer_drained,
+};
+
+static const char help[] = "usage: asyncore talk [--poller NAME] ADDRESS\n\n"
+			   "Sends what comes on the standard input to ADDRESS (HOST:PORT, "
+                           "[IPV6]:PORT or unix:PATH) and\n"
+			   "writes what comes back to the standard output, until the server "
+                           "closes. At the end of the\n"
+			   "input only our side is shut.\n";
+
+static int talk(const char *poller, const char *address)
+{
+	struct ac_map *map = program_map("talk", poller);
+	int r;
+
+	if (!map)
+		return poller && !ac_has(poller) ? STATUS_USAGE : STATUS_FAILED;
+	r = ac_dial(ac_new(map, &peer_class.d), address);
+	if (r < 0)
+		status = program_fail(STATUS_FAILED, "talk", "%s: %s", address, strerror(-r));
+	else if (ac_loop(map, NULL) < 0)
+		status = STATUS_FAILED;
+	ac_map_free(map);
+	return status;
+}
+
+int cmd_talk(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "poller", required_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *poller = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "hp:", options, NULL)) != -1) {
+		if (c == 'h')
+			return program_help(help);
+		if (c != 'p')
+			return program_usage("talk");
+		poller = optarg;
+	}
+	if (argc - optind != 1) {
+		program_fail(STATUS_USAGE, "talk", "one address is needed");
+		return program_usage("talk");
+	}
+	return talk(poller, argv[optind]);
+}
