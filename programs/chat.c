@@ -250,10 +250,11 @@ static const struct program_server server = {
 	.option = set_option,
 	.help = "usage: asyncore chat [--poller NAME] [--timeout SECONDS] [ADDRESS]\n\n"
 		"A chat server with rooms: connect with nc, telnet or 'asyncore talk', and type "
-	        "/help.\n"
+		"/help.\n"
 		"ADDRESS is HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1:8008 if it is not "
-	        "given.\n"
-		"Who is silent for SECONDS (600; 0: for ever) is sent away.\n",
+		"given.\n"
+		"Who neither says nor hears anything for SECONDS (600; 0: for ever) is sent "
+		"away.\n",
 };
 
 int cmd_chat(int argc, char **argv)

@@ -44,7 +44,7 @@ static const struct program_server server = {
 	.help = "usage: asyncore echo [--poller NAME] [ADDRESS]\n\n"
 		"Sends back each line as it came, ended by CRLF or LF, to everybody who connects.\n"
 		"ADDRESS is HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1:8007 if it is not "
-	        "given.\n",
+		"given.\n",
 };
 
 int cmd_echo(int argc, char **argv)

@@ -6,6 +6,7 @@
  * keep it going.
  */
 #include "get_job.h"
+#include "program.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -15,13 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
-int cmd_get(int argc, char **argv);
-
 #define TIMEOUT 30.0
 
-static const char usage_line[] = "usage: asyncore get [OPTION]... URL\n";
-
 static const char help[] =
+	"usage: asyncore get [OPTION]... URL\n"
+	"\n"
 	"Fetches URL, http://ADDRESS[:PORT]/PATH with a numeric address or localhost, and writes\n"
 	"it to the standard output.\n"
 	"\n"
@@ -168,11 +167,16 @@ static int read_options(struct get_job *job, struct options *o, const char **fie
                         char **argv)
 {
 	static const struct option names[] = {
-		{"output", required_argument, NULL, 'o'}, {"remote-name", no_argument, NULL, 'O'},
-		{"continue", no_argument, NULL, 'c'},     {"head", no_argument, NULL, 'I'},
-		{"header", required_argument, NULL, 'H'}, {"timeout", required_argument, NULL, 't'},
-		{"poller", required_argument, NULL, 'p'}, {"quiet", no_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+		{ "output", required_argument, NULL, 'o' },
+		{ "remote-name", no_argument, NULL, 'O' },
+		{ "continue", no_argument, NULL, 'c' },
+		{ "head", no_argument, NULL, 'I' },
+		{ "header", required_argument, NULL, 'H' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "poller", required_argument, NULL, 'p' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int option, r = 0;
 
@@ -180,8 +184,8 @@ static int read_options(struct get_job *job, struct options *o, const char **fie
 	argv[0] = (char *)"asyncore get";
 	while (r == 0 && (option = getopt_long(argc, argv, "o:OcIH:q", names, NULL)) != -1) {
 		if (option == 'h') {
-			printf("%s%s", usage_line, help);
-			return fflush(stdout) == 0 ? 1 : -EIO;
+			program_help(help);
+			return 1;
 		}
 		r = read_option(job, o, fields, option);
 	}
@@ -249,18 +253,12 @@ static bool shows_progress(const struct get_job *job)
 
 static void run(struct get_job *job, const char *poller)
 {
-	const struct ac_map_opts opts = {.poller = poller};
-	const struct ac_loop_opts passive = {.tasks = AC_TASKS_PASSIVE};
+	const struct ac_loop_opts passive = { .tasks = AC_TASKS_PASSIVE };
 	int r;
 
-	job->map = ac_map_new(&opts);
-	if (!job->map) { /* an unknown poller has had its line */
-		bool unknown = errno == EINVAL;
-
-		if (!unknown)
-			get_fail(job, GET_LOCAL, "%s", strerror(errno));
-		job->failed = true;
-		job->outcome = unknown ? GET_USAGE : GET_LOCAL;
+	job->map = program_map("get", poller);
+	if (!job->map) { /* and that was said */
+		job->outcome = poller && !ac_has(poller) ? GET_USAGE : GET_LOCAL;
 		return;
 	}
 	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write */
@@ -276,9 +274,9 @@ static void run(struct get_job *job, const char *poller)
 
 int cmd_get(int argc, char **argv)
 {
-	struct get_job job = {.timeout = TIMEOUT, .whole = -1, .out = {.fd = -1}};
+	struct get_job job = { .timeout = TIMEOUT, .whole = -1, .out = { .fd = -1 } };
 	const char **fields = calloc((size_t)argc + 1, sizeof(*fields));
-	struct options o = {NULL, NULL, NULL, false};
+	struct options o = { NULL, NULL, NULL, false };
 	char name[256];
 	int r;
 
@@ -295,5 +293,5 @@ int cmd_get(int argc, char **argv)
 	if (r == 0)
 		run(&job, o.poller);
 	free(fields);
-	return r == -EIO ? GET_LOCAL : (int)job.outcome;
+	return (int)job.outcome;
 }

@@ -196,8 +196,7 @@ static int found_chunk_line(struct fetch *f)
 	struct ac_slice line = ac_incoming(&f->c);
 	int64_t size;
 
-	if (response_chunk_size(line.data, line.len, &size) < 0 ||
-	    size > INT64_MAX - f->job->progress.done) {
+	if (response_chunk_size(line.data, line.len, &size) < 0) {
 		FAIL(f, GET_PROTOCOL, "bad chunk size after %lld bytes",
 		     (long long)f->job->progress.done);
 		return 0;

@@ -72,7 +72,7 @@ int output_begin(struct output *o, int64_t offset)
 /* Another program may have left the descriptor non-blocking; the flag is not ours to change. */
 static int wait_writable(int fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
 	return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
 }

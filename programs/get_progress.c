@@ -15,7 +15,7 @@
 
 static void write_bytes(char *text, size_t size, double bytes)
 {
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	size_t unit = 0;
 
 	while (bytes >= 1023.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
@@ -72,7 +72,7 @@ void progress_line(char *text, size_t size, size_t width, int64_t done, int64_t 
                    double elapsed)
 {
 	char bytes[32], of[32] = "", speed[32], time[32], bar[256] = "", all[160], middle[72];
-	const char *const tails[] = {all, middle, ""};
+	const char *const tails[] = { all, middle, "" };
 	double share = total > 0 ? clamp((double)done / (double)total) : 1;
 	size_t used;
 

@@ -15,7 +15,8 @@ struct progress {
 	struct ac_map *map;
 	struct ac_task *task; /* NULL: nothing is being drawn */
 	bool on;
-	int64_t from, done, total; /* bytes; total -1: unknown. What was there before begins at from */
+	int64_t from, done,
+		total; /* bytes; total -1: unknown. What was there before begins at from */
 	double started;
 	struct {
 		double when;

@@ -32,8 +32,8 @@ static int push_field(struct ac_chat *c, const struct get_job *job, const char *
 
 int get_push_request(struct ac_chat *c, const struct get_job *job)
 {
-	AC_TRY(c, ac_pushf(c, "%s %s HTTP/1.1\r\n", job->head_only ? "HEAD" : "GET",
-	                   job->url.target));
+	AC_TRY(c,
+	       ac_pushf(c, "%s %s HTTP/1.1\r\n", job->head_only ? "HEAD" : "GET", job->url.target));
 	AC_TRY(c, push_field(c, job, "Host", job->url.host));
 	AC_TRY(c, push_field(c, job, "User-Agent", "asyncore/" AC_VERSION));
 	AC_TRY(c, push_field(c, job, "Accept", "*/*"));

@@ -1,20 +1,17 @@
 /*
  * get_response.c — a response head, read strictly.
  *
- * Design: whatever two readers could understand differently is refused, not repaired: lengths that
- * differ or stand beside chunks, a folded field, a space before the colon, a lone CR or LF, a control
- * byte. Fields that do not matter here are checked all the same.
+ * Design: words, numbers, dates and chunk lines are those of http/; here stands what only a client
+ * meets: the status line, Content-Range, Location, and how a response's body ends. Whatever two readers
+ * could understand differently is refused, not repaired: lengths that differ or stand beside chunks, a
+ * folded field, a space before the colon, a lone CR or LF, a control byte. Fields that do not matter
+ * here are checked all the same.
  */
 #include "get_response.h"
+#include "http/http.h"
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
-
-struct text {
-	const char *at;
-	size_t len;
-};
 
 struct head {
 	struct response *r;
@@ -33,179 +30,142 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static bool has_control(struct text t)
+static bool has_control(struct ac_slice s)
 {
-	for (size_t i = 0; i < t.len; i++)
-		if (((unsigned char)t.at[i] < ' ' && t.at[i] != '\t') || t.at[i] == 0x7f)
+	const unsigned char *p = s.data;
+
+	for (size_t i = 0; i < s.len; i++)
+		if ((p[i] < ' ' && p[i] != '\t') || p[i] == 127)
 			return true;
 	return false;
 }
 
-static bool is(struct text t, const char *word)
+/* What stands before the first `end`, which is taken too; without one, all of it. */
+static struct ac_slice take_until(struct ac_slice *rest, const char *end)
 {
-	return t.len == strlen(word) && strncasecmp(t.at, word, t.len) == 0;
+	const char *p = rest->data, *at = memmem(p, rest->len, end, strlen(end));
+	struct ac_slice taken = {p, at ? (size_t)(at - p) : rest->len};
+	size_t used = at ? taken.len + strlen(end) : taken.len;
+
+	*rest = (struct ac_slice){p + used, rest->len - used};
+	return taken;
 }
 
-/* Takes the decimal at the front of `t`, up to INT64_MAX; -1 when there is none. */
-static int64_t take_number(struct text *t)
+/* A terminal is no place for what else a server may say. */
+static void copy_printable(char *text, size_t size, const char *p, size_t len)
 {
-	int64_t n = 0;
-	size_t i = 0;
+	size_t i;
 
-	for (; i < t->len && is_digit(t->at[i]); i++)
-		if (__builtin_mul_overflow(n, 10, &n) ||
-		    __builtin_add_overflow(n, t->at[i] - '0', &n))
-			return -1;
-	t->at += i;
-	t->len -= i;
-	return i > 0 ? n : -1;
-}
-
-static bool take(struct text *t, const char *word)
-{
-	size_t len = strlen(word);
-
-	if (t->len < len || memcmp(t->at, word, len) != 0)
-		return false;
-	t->at += len;
-	t->len -= len;
-	return true;
+	for (i = 0; i < len && i < size - 1; i++)
+		text[i] = p[i] >= ' ' && p[i] <= '~' ? p[i] : '?';
+	text[i] = '\0';
 }
 
 /* "HTTP/1.1 200 OK"; the words may be missing, and so may the space before them. */
-static int read_status(struct head *h, struct text line)
+static int read_status(struct head *h, struct ac_slice line)
 {
-	struct response *r = h->r;
-	struct text t = line;
-	size_t i;
+	const char *p = line.data;
 
-	if (!take(&t, "HTTP/1.") || t.len < 5 || !is_digit(t.at[0]) || t.at[1] != ' ')
+	if (line.len < 12 || memcmp(p, "HTTP/1.", 7) != 0 || !is_digit(p[7]) || p[8] != ' ')
 		return bad(h, "not a status line of HTTP/1");
-	t.at += 2;
-	t.len -= 2;
-	if (!is_digit(t.at[0]) || !is_digit(t.at[1]) || !is_digit(t.at[2]) || t.at[0] == '0' ||
-	    (t.len > 3 && t.at[3] != ' ') || has_control(t))
+	if (p[9] < '1' || p[9] > '9' || !is_digit(p[10]) || !is_digit(p[11]) ||
+	    (line.len > 12 && p[12] != ' ') || has_control(line))
 		return bad(h, "bad status line");
-	r->status = (unsigned)((t.at[0] - '0') * 100 + (t.at[1] - '0') * 10 + t.at[2] - '0');
-	for (i = 0; i < t.len && i < sizeof(r->line) - 1; i++)
-		r->line[i] = '\t' == t.at[i] || (unsigned char)t.at[i] > 0x7e ? '?' : t.at[i];
-	r->line[i] = '\0';
+	h->r->status = (unsigned)((p[9] - '0') * 100 + (p[10] - '0') * 10 + p[11] - '0');
+	copy_printable(h->r->line, sizeof(h->r->line), p + 9, line.len - 9);
 	return 0;
 }
 
-static int read_length(struct head *h, struct text value)
+static int read_length(struct head *h, struct ac_slice value)
 {
-	int64_t n = take_number(&value);
+	uint64_t n;
 
-	if (n < 0 || value.len > 0)
+	if (!http_number(value, &n))
 		return bad(h, "bad Content-Length");
-	if (h->has_length && n != h->r->length)
+	if (h->has_length && (int64_t)n != h->r->length)
 		return bad(h, "two lengths that differ");
 	h->has_length = true;
-	h->r->length = n;
+	h->r->length = (int64_t)n;
 	return 0;
 }
 
-static int read_coding(struct head *h, struct text value)
+static int read_coding(struct head *h, struct ac_slice value)
 {
-	if (h->has_coding || !is(value, "chunked"))
+	if (h->has_coding || !http_is(value, "chunked"))
 		return bad(h, "a transfer coding other than chunked");
 	h->has_coding = true;
 	return 0;
 }
 
-/* "bytes 0-9/100", with * for what is not known. */
-static int read_range(struct head *h, struct text t)
+/* A number, or * for -1. */
+static bool read_place(struct ac_slice s, int64_t *ret_place)
 {
+	uint64_t n;
+
+	if (http_is(s, "*")) {
+		*ret_place = -1;
+		return true;
+	}
+	if (!http_number(s, &n))
+		return false;
+	*ret_place = (int64_t)n;
+	return true;
+}
+
+/* "bytes 0-9/100", "bytes 0-9/" with * for the total, or * for the range and the total. */
+static int read_range(struct head *h, struct ac_slice rest)
+{
+	struct ac_slice unit = take_until(&rest, " "), range = take_until(&rest, "/"), first;
 	struct response *r = h->r;
-	int64_t first = -1, last = -1, complete = -1;
+	bool known, good = http_is(unit, "bytes") && r->first < 0 && r->complete < 0;
 
-	if (!take(&t, "bytes ") || r->first >= 0 || r->complete >= 0)
-		return bad(h, "bad Content-Range");
-	if (!take(&t, "*")) {
-		first = take_number(&t);
-		last = take(&t, "-") ? take_number(&t) : -1;
-		if (first < 0 || last < first || last == INT64_MAX)
-			return bad(h, "bad Content-Range");
-	}
-	if (!take(&t, "/"))
-		return bad(h, "bad Content-Range");
-	if (!take(&t, "*")) {
-		complete = take_number(&t);
-		if (complete < 0 || last >= complete)
-			return bad(h, "bad Content-Range");
-	}
-	if (t.len > 0)
-		return bad(h, "bad Content-Range");
-	r->first = first;
-	r->last = last;
-	r->complete = complete;
-	return 0;
+	known = !http_is(range, "*");
+	first = take_until(&range, "-");
+	good = good && read_place(first, &r->first) && read_place(rest, &r->complete);
+	if (good && known)
+		good = read_place(range, &r->last) && r->first >= 0 && r->last >= r->first &&
+		       (r->complete < 0 || r->last < r->complete);
+	return good ? 0 : bad(h, "bad Content-Range");
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT"; any other form counts as not said. */
-static void read_modified(struct response *r, struct text value)
-{
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	char text[32], month[4];
-	const char *found;
-	struct tm tm = {.tm_isdst = 0};
-	int end = 0;
-
-	if (value.len != 29)
-		return;
-	memcpy(text, value.at, 29);
-	text[29] = '\0';
-	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm.tm_mday, month,
-	           &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &end) != 6 ||
-	    end != 29)
-		return;
-	found = strstr(months, month);
-	if (!found || (found - months) % 3 || strlen(month) != 3)
-		return;
-	tm.tm_mon = (int)(found - months) / 3;
-	tm.tm_year -= 1900;
-	r->modified = timegm(&tm);
-}
-
-static int read_location(struct head *h, struct text value)
+static int read_location(struct head *h, struct ac_slice value)
 {
 	if (value.len >= sizeof(h->r->location))
 		return bad(h, "a Location that is too long");
-	memcpy(h->r->location, value.at, value.len);
+	memcpy(h->r->location, value.data, value.len);
 	h->r->location[value.len] = '\0';
 	return 0;
 }
 
-static int read_field(struct head *h, struct text line)
+static bool is_token(struct ac_slice s)
 {
-	static const char token[] = "!#$%&'*+-.^_`|~0123456789"
-	                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	struct text name = {line.at, 0}, value;
+	const char *p = s.data;
 
-	while (name.len < line.len && line.at[name.len] && strchr(token, line.at[name.len]))
-		name.len++;
-	if (name.len == 0 || name.len == line.len || line.at[name.len] != ':')
+	for (size_t i = 0; i < s.len; i++)
+		if (p[i] <= ' ' || p[i] > '~' || strchr("()<>@,;:\\\"/[]?={}", p[i]))
+			return false;
+	return s.len > 0;
+}
+
+static int read_field(struct head *h, struct ac_slice line)
+{
+	struct ac_slice value = line, name = take_until(&value, ":");
+
+	if (name.len == line.len || !is_token(name))
 		return bad(h, "a line that is no field");
-	value = (struct text){line.at + name.len + 1, line.len - name.len - 1};
-	while (value.len > 0 && (*value.at == ' ' || *value.at == '\t')) {
-		value.at++;
-		value.len--;
-	}
-	while (value.len > 0 && strchr(" \t", value.at[value.len - 1]) && value.at[value.len - 1])
-		value.len--;
 	if (has_control(value))
 		return bad(h, "a control byte in a field");
-	if (is(name, "Content-Length"))
+	value = http_trim(value);
+	if (http_is(name, "content-length"))
 		return read_length(h, value);
-	if (is(name, "Transfer-Encoding"))
+	if (http_is(name, "transfer-encoding"))
 		return read_coding(h, value);
-	if (is(name, "Content-Range"))
+	if (http_is(name, "content-range"))
 		return read_range(h, value);
-	if (is(name, "Location"))
+	if (http_is(name, "location"))
 		return read_location(h, value);
-	if (is(name, "Last-Modified"))
-		read_modified(h->r, value);
+	if (http_is(name, "last-modified"))
+		http_date_read(value, &h->r->modified); /* another form counts as not said */
 	return 0;
 }
 
@@ -224,28 +184,16 @@ static int choose_body(struct head *h, bool to_head)
 	return 0;
 }
 
-/* The next line, which ends at CRLF or where all ends. */
-static struct text take_line(struct text *rest)
-{
-	const char *end = memmem(rest->at, rest->len, "\r\n", 2);
-	struct text line = {rest->at, end ? (size_t)(end - rest->at) : rest->len};
-	size_t used = end ? line.len + 2 : line.len;
-
-	rest->at += used;
-	rest->len -= used;
-	return line;
-}
-
 int response_read(const char *head, size_t len, bool to_head, struct response *ret_response,
                   const char **ret_why)
 {
 	struct response r = {.first = -1, .last = -1, .complete = -1, .modified = -1};
 	struct head h = {.r = &r};
-	struct text rest = {head, len};
-	int e = read_status(&h, take_line(&rest));
+	struct ac_slice rest = {head, len};
+	int e = read_status(&h, take_until(&rest, "\r\n"));
 
 	while (e == 0 && rest.len > 0)
-		e = read_field(&h, take_line(&rest));
+		e = read_field(&h, take_until(&rest, "\r\n"));
 	if (e == 0)
 		e = choose_body(&h, to_head);
 	if (e == 0)
@@ -255,32 +203,15 @@ int response_read(const char *head, size_t len, bool to_head, struct response *r
 	return e;
 }
 
-static int hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c = (char)(c | ' ');
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
+/* Some servers pad the size with spaces. */
 int response_chunk_size(const char *line, size_t len, int64_t *ret_size)
 {
-	struct text t = {line, len};
-	int64_t size = 0;
+	uint64_t size;
 
-	for (; t.len > 0 && hex_digit(*t.at) >= 0; t.at++, t.len--) {
-		if (size > INT64_MAX >> 4)
-			return -EPROTO;
-		size = size << 4 | hex_digit(*t.at);
-	}
-	if (t.at == line || has_control(t))
+	while (len > 0 && line[len - 1] == ' ')
+		len--;
+	if (http_chunk_read((struct ac_slice){line, len}, &size) != 0)
 		return -EPROTO;
-	while (t.len > 0 && (*t.at == ' ' || *t.at == '\t')) {
-		t.at++;
-		t.len--;
-	}
-	if (t.len > 0 && *t.at != ';')
-		return -EPROTO;
-	*ret_size = size;
+	*ret_size = (int64_t)size;
 	return 0;
 }

@@ -76,7 +76,7 @@ static void split_path(const char *text, struct parts *p)
 
 static struct parts split(const char *text)
 {
-	struct parts p = {.scheme_len = scheme_length(text)};
+	struct parts p = { .scheme_len = scheme_length(text) };
 
 	if (p.scheme_len > 0) {
 		p.scheme = text;
@@ -219,7 +219,7 @@ static int check_scheme(const struct parts *p, const char **ret_why)
 
 static int read_absolute(const struct parts *p, struct url *ret_url, const char **ret_why)
 {
-	struct url u = {.target = ""};
+	struct url u = { .target = "" };
 	int r = check_scheme(p, ret_why);
 
 	if (r == 0)
@@ -259,7 +259,7 @@ static int read_relative(const struct url *base, const struct parts *p, struct u
 {
 	struct url u = *base;
 	size_t dir_len = 0;
-	struct parts same = {.path = ""};
+	struct parts same = { .path = "" };
 	int r;
 
 	if (p->path_len == 0) { /* the same document, with a query of its own or the base's */

@@ -100,12 +100,13 @@ int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg)
 }
 
 struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *cls,
-                                     const char *name, const char *address)
+                                     const char *name, const char *scheme, const char *address)
 {
 	struct ac_dispatcher *d = ac_new(map, cls);
 	const struct ac_error *e = ac_last_error(map);
-	struct ac_addr addr;
+	struct ac_addr addr = { .len = 0 };
 	char text[AC_ADDR_TEXT];
+	bool has_scheme;
 
 	if (ac_serve(d, address) < 0) {
 		program_fail(STATUS_FAILED, name, "%s: %s%s%s", address, strerror(e->code),
@@ -113,9 +114,10 @@ struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *
 		ac_close(d);
 		return NULL;
 	}
-	if (ac_local_addr(d, &addr) == 0)
-		address = ac_addr_format(&addr, text, sizeof(text));
-	printf("%s listening on %s\n", name, address);
+	ac_local_addr(d, &addr);
+	has_scheme = *scheme && addr.sa.sa_family != AF_UNIX;
+	printf("%s listening on %s%s%s\n", name, has_scheme ? scheme : "",
+	       ac_addr_format(&addr, text, sizeof(text)), has_scheme ? "/" : "");
 	fflush(stdout);
 	return d;
 }
@@ -151,7 +153,7 @@ static int run(const struct program_server *s, const char *poller, const char *a
 	r = program_on_stop(running.map, stop_server, &running);
 	if (r < 0)
 		program_fail(STATUS_FAILED, s->name, "%s", strerror(-r));
-	else if (!program_listen(running.map, s->listener, s->name, address))
+	else if (!program_listen(running.map, s->listener, s->name, "", address))
 		r = -1;
 	else if ((r = ac_loop(running.map, NULL)) < 0)
 		ac_explain(running.map, s->name);

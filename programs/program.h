@@ -26,9 +26,9 @@ struct ac_map *program_map(const char *name, const char *poller);
  * signals are blocked from now on and read from a descriptor. 0, or -errno. */
 int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg);
 
-/* Listens and prints "NAME listening on ADDRESS" with the real port; NULL after one clear line on stderr. */
+/* Listens and prints "NAME listening on SCHEME ADDRESS" with the real port; NULL after one clear line on stderr. */
 struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *cls,
-                                     const char *name, const char *address);
+                                     const char *name, const char *scheme, const char *address);
 
 /* A server with nothing but an address and a poller to choose: parses, listens, runs, stops. */
 struct program_server {

@@ -137,9 +137,9 @@ static const struct ac_chat_class peer_class = {
 
 static const char help[] = "usage: asyncore talk [--poller NAME] ADDRESS\n\n"
 			   "Sends what comes on the standard input to ADDRESS (HOST:PORT, "
-                           "[IPV6]:PORT or unix:PATH) and\n"
+			   "[IPV6]:PORT or unix:PATH) and\n"
 			   "writes what comes back to the standard output, until the server "
-                           "closes. At the end of the\n"
+			   "closes. At the end of the\n"
 			   "input only our side is shut.\n";
 
 static int talk(const char *poller, const char *address)

@@ -131,6 +131,7 @@ void ac_discard_input(struct ac_chat *c)
 	if (f) {
 		f->pos = f->len;
 		f->lent_len = 0;
+		f->discarded = true;
 	}
 	ac_input_done_(c);
 	c->d.flags &= ~(uint32_t)AC_IS_HOLDING;
@@ -198,7 +199,7 @@ static int cut_count(struct ac_chat *c, struct ac_feed *f)
 		return collect(c, f, here, here);
 	ac_terminator_done_(c);
 	r = collect(c, f, here, here);
-	return r < 0 ? r : found(c, f, 0);
+	return r < 0 || f->discarded ? r : found(c, f, 0);
 }
 
 /* 1: the rest cannot be cut yet. */
@@ -217,6 +218,8 @@ static int cut_string(struct ac_chat *c, struct ac_feed *f, bool last)
 	}
 	len = cut.at - f->pos;
 	r = collect(c, f, len + (keeps ? cut.len : 0), len);
+	if (f->discarded)
+		return r;
 	f->pos = cut.at + cut.len;
 	return r < 0 ? r : found(c, f, cut.index);
 }
@@ -225,6 +228,7 @@ static int cut(struct ac_chat *c, struct ac_feed *f, bool last)
 {
 	size_t len = f->len - f->pos;
 
+	f->discarded = false;
 	switch (c->term_kind) {
 	case AC_TERM_NONE:
 		return collect(c, f, len, len);

@@ -1,7 +1,7 @@
-"""get_server.py: small servers of raw sockets for the tests of `asyncore get`, and the case they share.
+"""get_server.py: small servers of raw sockets for the tests of `asyncore get`, and their base case.
 
-Each server speaks exactly the bytes a case gives it, on a port of its own. ASYNCORE names the program
-(./build/asyncore); GET_POLLERS the pollers to try (select poll epoll).
+Each server speaks exactly the bytes a case gives it, on a port of its own. ASYNCORE names the
+program (./build/asyncore); GET_POLLERS the pollers to try (select poll epoll).
 """
 import contextlib
 import os

@@ -172,6 +172,12 @@ class BadResponses(Case):
         self.refused(answer, "no HTTP server")
         self.assertLess(time.monotonic() - start, 10)
 
+    def test_not_http_behind_an_interim_response(self):
+        def answer(conn, _head):
+            conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\nSSH-2.0-x\r\n")
+            conn.recv(1)
+        self.refused(answer, "no HTTP server")
+
     def test_huge_head(self):
         def answer(conn, _head):
             conn.sendall(b"HTTP/1.1 200 OK\r\n")
@@ -201,7 +207,8 @@ class BadResponses(Case):
 
     def test_chunk_longer_than_its_size(self):
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-        for rest in (b"5\r\nhello!\r\n0\r\n\r\n", b"5\r\nhello\n\n0\r\n\r\n", b"5;a\r\r\nhello0\r\n"):
+        for rest in (b"5\r\nhello!\r\n0\r\n\r\n", b"5\r\nhello\n\n0\r\n\r\n",
+                     b"5;a\r\r\nhello0\r\n"):
             with self.subTest(rest):
                 self.fetch(saying(head + rest), PROTOCOL, "chunk")
 
@@ -212,6 +219,19 @@ class BadResponses(Case):
                 while True:
                     conn.sendall(b"x" * 1000)
         self.fetch(answer, PROTOCOL, "a line of more than")
+
+    def test_chunk_line_at_its_limit(self):
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for length, status in ((4096, OK), (4097, PROTOCOL)):
+            line = b"3;" + b"x" * (length - 2)
+            answer = saying(head + line + b"\r\nabc\r\n0\r\n\r\n")
+            self.fetch(answer, status, "" if status == OK else "more than 4096 bytes")
+
+    def test_head_at_its_limit(self):
+        start = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: "
+        for length, status in ((65536, OK), (65537, PROTOCOL)):
+            head = start + b"y" * (length - len(start))
+            self.fetch(saying(head + b"\r\n\r\n"), status)
 
     def test_endless_trailers(self):
         def answer(conn, _head):

@@ -1,0 +1,183 @@
+/* head.c — a request line and its fields. */
+#include "http.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is_token_byte(unsigned char c)
+{
+	return c > ' ' && c < 127 && !strchr("()<>@,;:\\\"/[]?={}", c);
+}
+
+static bool is_token(struct ac_slice s)
+{
+	const unsigned char *p = s.data;
+
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_token_byte(p[i]))
+			return false;
+	return s.len > 0;
+}
+
+bool http_is(struct ac_slice s, const char *word)
+{
+	return s.len == strlen(word) && strncasecmp(s.data, word, s.len) == 0;
+}
+
+struct ac_slice http_trim(struct ac_slice s)
+{
+	const char *p = s.data;
+
+	while (s.len && (*p == ' ' || *p == '\t')) {
+		p++;
+		s.len--;
+	}
+	while (s.len && (p[s.len - 1] == ' ' || p[s.len - 1] == '\t'))
+		s.len--;
+	s.data = p;
+	return s;
+}
+
+bool http_number(struct ac_slice s, uint64_t *ret_number)
+{
+	const char *p = s.data;
+	uint64_t n = 0;
+
+	if (s.len == 0 || s.len > 18)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+		n = n * 10 + (uint64_t)(p[i] - '0');
+	}
+	*ret_number = n;
+	return true;
+}
+
+/* Takes what stands before the next CRLF. A CR or LF alone is left in, to be found as a control byte. */
+static struct ac_slice take_line(struct ac_slice *rest)
+{
+	const char *end = memmem(rest->data, rest->len, "\r\n", 2);
+	struct ac_slice line = { rest->data,
+		                 end ? (size_t)(end - (const char *)rest->data) : rest->len };
+	size_t taken = end ? line.len + 2 : line.len;
+
+	rest->data = (const char *)rest->data + taken;
+	rest->len -= taken;
+	return line;
+}
+
+static bool has_control(struct ac_slice s)
+{
+	const unsigned char *p = s.data;
+
+	for (size_t i = 0; i < s.len; i++)
+		if ((p[i] < ' ' && p[i] != '\t') || p[i] == 127)
+			return true;
+	return false;
+}
+
+static bool is_version(struct ac_slice s)
+{
+	const char *p = s.data;
+
+	return s.len == 8 && memcmp(p, "HTTP/", 5) == 0 && p[5] >= '0' && p[5] <= '9' &&
+	       p[6] == '.' && p[7] >= '0' && p[7] <= '9';
+}
+
+/* Exactly one space between the three. */
+static int read_request_line(struct ac_slice line, struct http_head *h)
+{
+	const char *p = line.data, *first = memchr(p, ' ', line.len),
+		   *last = memrchr(p, ' ', line.len);
+	struct ac_slice version;
+
+	h->line = line;
+	if (line.len > HTTP_LINE_MOST)
+		return 414;
+	if (!first || first == last || has_control(line))
+		return 400;
+	h->method = (struct ac_slice){ p, (size_t)(first - p) };
+	h->target = (struct ac_slice){ first + 1, (size_t)(last - first - 1) };
+	version = (struct ac_slice){ last + 1, line.len - (size_t)(last + 1 - p) };
+	if (!is_token(h->method) || h->target.len == 0 ||
+	    memchr(h->target.data, ' ', h->target.len) || !is_version(version))
+		return 400;
+	if (((const char *)version.data)[5] != '1')
+		return 505;
+	h->minor = (unsigned)(((const char *)version.data)[7] - '0');
+	return 0;
+}
+
+/* No space before the colon, no folded lines: both have smuggled requests past other readers. */
+static int read_field(struct ac_slice line, struct http_head *h)
+{
+	const char *p = line.data, *colon = memchr(p, ':', line.len);
+	struct http_field *f = &h->fields[h->count];
+
+	if (!colon || has_control(line))
+		return 400;
+	if (h->count == HTTP_FIELDS_MOST)
+		return 431;
+	f->name = (struct ac_slice){ p, (size_t)(colon - p) };
+	f->value = http_trim((struct ac_slice){ colon + 1, line.len - f->name.len - 1 });
+	if (!is_token(f->name))
+		return 400;
+	h->count++;
+	return 0;
+}
+
+static int check_host(const struct http_head *h)
+{
+	size_t hosts = 0;
+
+	for (size_t i = 0; i < h->count; i++)
+		hosts += http_is(h->fields[i].name, "host");
+	return hosts > 1 || (hosts == 0 && h->minor > 0) ? 400 : 0;
+}
+
+/* One empty line before the request is forgiven, as the standard asks. */
+int http_head_read(const char *data, size_t len, struct http_head *h)
+{
+	struct ac_slice rest = { data, len };
+	int status;
+
+	h->count = 0;
+	h->minor = 1;
+	h->method = h->target = (struct ac_slice){ "", 0 };
+	if (len >= 2 && memcmp(data, "\r\n", 2) == 0)
+		take_line(&rest);
+	status = read_request_line(take_line(&rest), h);
+	if (status == 0 && len > HTTP_HEAD_MOST)
+		status = 431;
+	while (status == 0 && rest.len)
+		status = read_field(take_line(&rest), h);
+	return status ? status : check_host(h);
+}
+
+const struct ac_slice *http_field(const struct http_head *h, const char *name)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (http_is(h->fields[i].name, name))
+			return &h->fields[i].value;
+	return NULL;
+}
+
+/* Whether one of the fields of that name has the token in its list. */
+bool http_has_token(const struct http_head *h, const char *name, const char *token)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		struct ac_slice rest = h->fields[i].value;
+
+		while (http_is(h->fields[i].name, name) && rest.len) {
+			const char *p = rest.data, *comma = memchr(p, ',', rest.len);
+			size_t n = comma ? (size_t)(comma - p) : rest.len;
+
+			if (http_is(http_trim((struct ac_slice){ p, n }), token))
+				return true;
+			n += comma != NULL;
+			rest = (struct ac_slice){ p + n, rest.len - n };
+		}
+	}
+	return false;
+}

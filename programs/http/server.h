@@ -1,0 +1,72 @@
+/*
+ * server.h — the file server: its connections, what they answer, what it logs.
+ *
+ *	bytes ─▶ connection.c: head, body ─▶ answer.c: file, folder, error ─▶ ac_push, ac_push_file
+ *	                                        │ open.c, listing.c, condition.c
+ *	                                        └▶ log.c
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <asynchat.h>
+
+#include "http.h"
+
+struct http_server {
+	struct ac_map *map;
+	int root;  /* the folder that is served */
+	FILE *log; /* NULL: nothing is logged */
+	size_t connections, max_connections, max_per_address;
+	double head_timeout, idle_timeout, stall_timeout;
+	bool stopping; /* answers say "Connection: close"; the last to go ends the loop */
+};
+
+enum http_state {
+	HTTP_HEAD,     /* between requests, or in a head */
+	HTTP_BODY,     /* a body of known length: read and dropped */
+	HTTP_CHUNK,    /* the line before a chunk */
+	HTTP_DATA,     /* a chunk */
+	HTTP_DATA_END, /* the CRLF behind it */
+	HTTP_TRAILER,
+	HTTP_LINGER /* answered for the last time: input is dropped until the client closes */
+};
+
+struct http_connection {
+	struct ac_chat c;
+	struct http_server *server;
+	struct ac_task deadline; /* of a head, or of lingering: absolute */
+	enum http_state state;
+	bool started; /* the head has begun */
+	bool keeps_alive;
+	unsigned requests;
+	uint64_t body, overhead; /* of a chunked one so far */
+	char *request;           /* the head, kept while its body is read */
+	size_t request_len;
+	double waits; /* the idle timeout in force */
+};
+
+/* connection.c */
+extern const struct ac_class http_listener_class;
+struct http_listener {
+	struct ac_dispatcher d;
+	struct http_server *server;
+};
+void http_connections_stop(
+	struct http_server *s);              /* idle ones now, the others after their answer */
+void http_linger(struct http_connection *h); /* after the last answer */
+
+/* answer.c: each pushes one whole answer and logs it */
+int http_answer(struct http_connection *h, const struct http_head *head);
+int http_answer_error(struct http_connection *h, const struct http_head *head, int status);
+
+/* open.c: a file or folder below root; never outside. The descriptor, or -status. */
+int http_open(int root, const char *path);
+
+/* listing.c: the page of a folder, to be freed; NULL: no memory. `path` ends with '/'. */
+char *http_listing(int folder, const char *path, size_t *ret_len);
+
+/* log.c */
+void http_log(const struct http_connection *h, const struct http_head *head, int status,
+              int64_t len);
+
+#endif

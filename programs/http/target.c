@@ -1,0 +1,106 @@
+/*
+ * target.c — from a request's target to a path, and back.
+ *
+ * Design: decoded exactly once. A byte that may not stand in a target, an escape that is none, an encoded
+ * control byte: 400. A ".." among its parts: 403, wherever it would lead.
+ */
+#include "http.h"
+
+#include <string.h>
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "http://host/path" is the same as "/path". */
+static struct ac_slice without_authority(struct ac_slice t)
+{
+	const char *p = t.data, *slash;
+
+	if (t.len < 7 || !http_is((struct ac_slice){ p, 7 }, "http://"))
+		return t;
+	slash = memchr(p + 7, '/', t.len - 7);
+	if (!slash)
+		return (struct ac_slice){ "/", 1 };
+	return (struct ac_slice){ slash, t.len - (size_t)(slash - p) };
+}
+
+/* One byte of the path from p, which has `left` bytes; how many it took, 0: none that is allowed. */
+static size_t decode(const char *p, size_t left, unsigned char *ret_byte)
+{
+	unsigned char c = (unsigned char)*p;
+
+	if (c <= ' ' || c >= 127 || strchr("#\"<>\\^`{|}", c))
+		return 0;
+	if (c != '%') {
+		*ret_byte = c;
+		return 1;
+	}
+	if (left < 3 || hex(p[1]) < 0 || hex(p[2]) < 0)
+		return 0;
+	*ret_byte = (unsigned char)(hex(p[1]) * 16 + hex(p[2]));
+	return *ret_byte < ' ' || *ret_byte == 127 ? 0 : 3;
+}
+
+static bool climbs(const char *path)
+{
+	for (const char *p = path; *p; p += strcspn(p, "/")) {
+		p += strspn(p, "/");
+		if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || p[2] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+int http_target_path(const struct http_head *h, char *path, size_t size)
+{
+	struct ac_slice t = without_authority(h->target);
+	const char *p = t.data;
+	size_t n = 0, query = t.len;
+	unsigned char byte;
+
+	if (*p != '/')
+		return 400;
+	for (size_t i = 0; i < t.len;) {
+		size_t taken = decode(p + i, t.len - i, &byte);
+
+		if (taken == 0)
+			return 400;
+		if (p[i] == '?' && query == t.len)
+			query = i;
+		if (i < query) {
+			if (n + 1 >= size)
+				return 414;
+			path[n++] = (char)byte;
+		}
+		i += taken;
+	}
+	path[n] = '\0';
+	return climbs(path) ? 403 : 0;
+}
+
+size_t http_encode(const char *path, char *text, size_t size)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t n = 0;
+
+	for (; *path && n + 4 <= size; path++) {
+		unsigned char c = (unsigned char)*path;
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+		             (c >= 'A' && c <= 'Z') || strchr("-._~/", c);
+
+		if (plain) {
+			text[n++] = (char)c;
+		} else {
+			text[n++] = '%';
+			text[n++] = digits[c >> 4];
+			text[n++] = digits[c & 15];
+		}
+	}
+	text[n] = '\0';
+	return n;
+}

@@ -1,0 +1,245 @@
+/* serve.c — `asyncore serve`: the command line of the HTTP file server, its listeners and its end. */
+#include "http/server.h"
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LISTENERS_MOST 16
+#define STOP_SECONDS 10
+#define LOG_SECONDS 1
+
+static const char help[] =
+	"usage: asyncore serve [OPTION]... [DIR]\n\n"
+	"Serves the files below DIR (the current folder) over HTTP/1.1, and nothing outside it.\n\n"
+	"  -l, --listen ADDRESS     HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated\n"
+	"                           (127.0.0.1:8000; port 0: any free one)\n"
+	"  -p, --poller NAME        epoll, poll or select\n"
+	"      --log FILE           append the access log to FILE (standard output)\n"
+	"  -q, --quiet              no access log\n"
+	"      --max-connections N  more are answered with 503 (80 % of the open files allowed, "
+	"less 64)\n"
+	"      --max-per-address N  the same for each address (0: no limit)\n"
+	"      --head-timeout S     seconds from a request's first byte to the end of its head "
+	"(10)\n"
+	"      --idle-timeout S     seconds a connection may wait for its next request (60)\n"
+	"      --stall-timeout S    seconds without a byte of a body or an answer (30)\n";
+
+struct options {
+	const char *dir, *poller, *log, *listen[LISTENERS_MOST];
+	size_t listeners;
+	bool quiet;
+};
+
+static size_t default_connections(void)
+{
+	struct rlimit files;
+	size_t most;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+		return 100000;
+	most = (size_t)files.rlim_cur / 10 * 8;
+	return most > 64 + 16 ? most - 64 : 16;
+}
+
+static bool read_count(const char *text, size_t *ret_count)
+{
+	char *end;
+	unsigned long long n = strtoull(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end)
+		return false;
+	*ret_count = (size_t)n;
+	return true;
+}
+
+static bool read_seconds(const char *text, double *ret_seconds)
+{
+	char *end;
+	double n = strtod(text, &end);
+
+	if (end == text || *end || !(n > 0 && n < 1e9))
+		return false;
+	*ret_seconds = n;
+	return true;
+}
+
+enum long_only {
+	LOG = 256,
+	MAX_CONNECTIONS,
+	MAX_PER_ADDRESS,
+	HEAD_TIMEOUT,
+	IDLE_TIMEOUT,
+	STALL_TIMEOUT
+};
+
+static const struct option long_options[] = {
+	{ "listen", required_argument, NULL, 'l' },
+	{ "poller", required_argument, NULL, 'p' },
+	{ "log", required_argument, NULL, LOG },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "max-connections", required_argument, NULL, MAX_CONNECTIONS },
+	{ "max-per-address", required_argument, NULL, MAX_PER_ADDRESS },
+	{ "head-timeout", required_argument, NULL, HEAD_TIMEOUT },
+	{ "idle-timeout", required_argument, NULL, IDLE_TIMEOUT },
+	{ "stall-timeout", required_argument, NULL, STALL_TIMEOUT },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool set_option(int c, const char *value, struct options *o, struct http_server *s)
+{
+	switch (c) {
+	case 'l':
+		if (o->listeners == LISTENERS_MOST)
+			return false;
+		o->listen[o->listeners++] = value;
+		return true;
+	case 'p':
+		o->poller = value;
+		return true;
+	case 'q':
+		o->quiet = true;
+		return true;
+	case LOG:
+		o->log = value;
+		return true;
+	case MAX_CONNECTIONS:
+		return read_count(value, &s->max_connections);
+	case MAX_PER_ADDRESS:
+		return read_count(value, &s->max_per_address);
+	case HEAD_TIMEOUT:
+		return read_seconds(value, &s->head_timeout);
+	case IDLE_TIMEOUT:
+		return read_seconds(value, &s->idle_timeout);
+	case STALL_TIMEOUT:
+		return read_seconds(value, &s->stall_timeout);
+	default:
+		return false;
+	}
+}
+
+/* 0: go on; else the status to end with, plus one. */
+static int read_options(int argc, char **argv, struct options *o, struct http_server *s)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "hl:p:q", long_options, NULL)) != -1) {
+		if (c == 'h')
+			return program_help(help) + 1;
+		if (c != '?' && !set_option(c, optarg, o, s))
+			program_fail(STATUS_USAGE, "serve", "bad value '%s'", optarg);
+		else if (c != '?')
+			continue;
+		return program_usage("serve") + 1;
+	}
+	if (argc - optind > 1) {
+		program_fail(STATUS_USAGE, "serve", "too many arguments");
+		return program_usage("serve") + 1;
+	}
+	if (optind < argc)
+		o->dir = argv[optind];
+	if (o->listeners == 0)
+		o->listen[o->listeners++] = "127.0.0.1:8000";
+	return 0;
+}
+
+static int open_files(const struct options *o, struct http_server *s)
+{
+	s->root = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->root < 0)
+		return program_fail(STATUS_FAILED, "serve", "%s: %s", o->dir, strerror(errno));
+	if (o->quiet)
+		return STATUS_OK;
+	s->log = o->log ? fopen(o->log, "ae") : stdout;
+	if (!s->log)
+		return program_fail(STATUS_FAILED, "serve", "%s: %s", o->log, strerror(errno));
+	return STATUS_OK;
+}
+
+static int listen_all(const struct options *o, struct http_server *s)
+{
+	for (size_t i = 0; i < o->listeners; i++) {
+		struct ac_dispatcher *d = program_listen(s->map, &http_listener_class, "serve",
+		                                         "http://", o->listen[i]);
+
+		if (!d)
+			return STATUS_FAILED;
+		((struct http_listener *)d)->server = s;
+	}
+	return STATUS_OK;
+}
+
+static int leave(void *arg)
+{
+	(void)arg;
+	return AC_EXIT;
+}
+
+static void stop(void *arg)
+{
+	struct http_server *s = arg;
+
+	http_connections_stop(s);
+	ac_call_later(s->map, s->connections ? STOP_SECONDS : 0, leave, NULL);
+}
+
+static int flush_log(void *arg)
+{
+	struct http_server *s = arg;
+
+	fflush(s->log);
+	return 0;
+}
+
+static int run(const struct options *o, struct http_server *s)
+{
+	int r;
+
+	s->map = program_map("serve", o->poller);
+	if (!s->map)
+		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+	r = program_on_stop(s->map, stop, s);
+	if (r < 0)
+		return program_fail(STATUS_FAILED, "serve", "%s", strerror(-r));
+	if (listen_all(o, s) != STATUS_OK)
+		return STATUS_FAILED;
+	if (s->log)
+		ac_call_every(s->map, LOG_SECONDS, flush_log, s);
+	r = ac_loop(s->map, NULL);
+	if (r < 0)
+		ac_explain(s->map, "serve");
+	return r < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	struct options o = { .dir = "." };
+	struct http_server s = {
+		.root = -1,
+		.max_connections = default_connections(),
+		.head_timeout = 10,
+		.idle_timeout = 60,
+		.stall_timeout = 30,
+	};
+	int status = read_options(argc, argv, &o, &s);
+
+	if (status)
+		return status - 1;
+	signal(SIGPIPE, SIG_IGN); /* the log may be a pipe */
+	status = open_files(&o, &s);
+	if (status == STATUS_OK)
+		status = run(&o, &s);
+	ac_map_free(s.map);
+	if (s.log && s.log != stdout)
+		fclose(s.log);
+	if (s.root >= 0)
+		close(s.root);
+	return status;
+}
