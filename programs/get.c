@@ -282,7 +282,7 @@ int cmd_get(int argc, char **argv)
 
 	if (!fields) {
 		get_fail(&job, GET_LOCAL, "%s", strerror(ENOMEM));
-		return job.outcome;
+		return (int)job.outcome;
 	}
 	job.fields = fields;
 	r = read_options(&job, &o, fields, argc, argv);

@@ -19,8 +19,9 @@
  *
  * Invariant: `over` is set before the chat is closed on purpose; whatever closes it earlier is a
  * failure, and handle_close says which.
- * Limits: a head has at most AC_MAX_RECORD bytes, 16 interim responses may come before the final one, a
- * chunk line or a trailer field has at most CHUNK_LINE_MAX bytes, all trailers TRAILERS_MAX.
+ * Limits: a head has at most AC_MAX_RECORD bytes, INTERIM_MAX interim responses may come before the
+ * final one, a chunk line or a trailer field has at most CHUNK_LINE_MAX bytes, all trailers together
+ * TRAILERS_MAX.
  */
 #include "get_job.h"
 

@@ -4,7 +4,8 @@
  * Design of resuming: nothing but the file is left of the earlier run, so its size and the time it
  * was written stand for an entity tag. The rest is asked for by Range, and
  *	206 that begins where the file ends is appended,
- *	206 or 416 of a resource changed after the file was written (Last-Modified): all is fetched anew,
+ *	206 or 416 of a resource changed after the file was written (Last-Modified): all is asked
+ *	for anew,
  *	200 writes the file anew,
  *	416 whose total is the file's size: it was complete; any other total is an error.
  *

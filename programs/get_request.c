@@ -1,8 +1,8 @@
 /*
  * get_request.c — the head that `asyncore get` sends.
  *
- * Design: every connection carries one request, so that the end of a body is never in doubt; a field
- * of the user's own replaces ours of that name.
+ * Design: every connection carries one request, so that the end of a body is never in doubt; a
+ * field of the user's own replaces ours of that name.
  */
 #include "get_job.h"
 

@@ -2,10 +2,10 @@
  * get_response.c — a response head, read strictly.
  *
  * Design: words, numbers, dates and chunk lines are those of http/; here stands what only a client
- * meets: the status line, Content-Range, Location, and how a response's body ends. Whatever two readers
- * could understand differently is refused, not repaired: lengths that differ or stand beside chunks, a
- * folded field, a space before the colon, a lone CR or LF, a control byte. Fields that do not matter
- * here are checked all the same.
+ * meets: the status line, Content-Range, Location, and how a response's body ends. Whatever two
+ * readers could understand differently is refused, not repaired: lengths that differ or stand beside
+ * chunks, a folded field, a space before the colon, a lone CR or LF, a control byte. Fields that do
+ * not matter here are checked all the same.
  */
 #include "get_response.h"
 #include "http/http.h"
@@ -112,7 +112,7 @@ static bool read_place(struct ac_slice s, int64_t *ret_place)
 	return true;
 }
 
-/* "bytes 0-9/100", "bytes 0-9/" with * for the total, or * for the range and the total. */
+/* "bytes 0-9/100"; a star stands for a total, or for a range, that is not known. */
 static int read_range(struct head *h, struct ac_slice rest)
 {
 	struct ac_slice unit = take_until(&rest, " "), range = take_until(&rest, "/"), first;

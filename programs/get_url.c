@@ -1,8 +1,8 @@
 /*
  * get_url.c — http URLs of `asyncore get`: read, resolved against a base, turned into a file name.
  *
- * Design: cleaned first (controls refused, spaces and what is not ASCII written as %XX, the fragment
- * cut off), then split. Dot segments are removed as RFC 3986 section 5.2.4 says, so that a relative
+ * Design: cleaned first (controls refused, spaces and what is not ASCII written as %XX, the
+ * fragment cut off), then split. Dot segments are removed as RFC 3986 section 5.2.4 says, so that a relative
  * reference never climbs above the root.
  *
  * Limits: the scheme is http, a host is a numeric address or localhost; names are not resolved.

@@ -1,8 +1,8 @@
 /*
  * get_url.h — http URLs of `asyncore get`: read, resolved against a base, turned into a file name.
  *
- * Pure: no allocation, no system call. A URL read here is safe to put into a request: its parts hold
- * visible ASCII only.
+ * Pure: no allocation, no system call. A URL read here is safe to put into a request: its parts
+ * hold visible ASCII only.
  */
 #ifndef GET_URL_H
 #define GET_URL_H

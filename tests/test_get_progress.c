@@ -59,7 +59,8 @@ static void no_line_is_wider_than_the_terminal(void **state)
 			for (k = 0; k < 7; k++) {
 				int64_t done = sizes[k] < 0 ? 0 : sizes[k];
 
-				progress_line(text, sizeof(text), width, done, sizes[i], 1e18, 1e18);
+				progress_line(text, sizeof(text), width, done, sizes[i], 1e18,
+				              1e18);
 				assert_true(strlen(text) <= width);
 				assert_true(strlen(text) < sizeof(text));
 			}

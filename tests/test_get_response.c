@@ -114,14 +114,15 @@ static void how_the_body_ends(void **state)
 	assert_int_equal(good("HTTP/1.1 199 X\r\nContent-Length: 5").body, RESPONSE_EMPTY);
 	assert_int_equal(read_head(OK_LINE "Content-Length: 5", 34, true, &r), 0);
 	assert_int_equal(r.body, RESPONSE_EMPTY);
-	assert_true(good(OK_LINE "Content-Length: 999999999999999999").length == 999999999999999999);
+	r = good(OK_LINE "Content-Length: 999999999999999999");
+	assert_true(r.length == 999999999999999999);
 }
 
 static void lengths_that_could_be_read_in_two_ways(void **state)
 {
 	static const char *const bad[] = {
-		"-1", "+10", "0x10", "1Z", "", "\"\"", "10,10", "10 10", "1 0", "9223372036854775808",
-		"18446744073709551621", "99999999999999999999999",
+		"-1", "+10", "0x10", "1Z", "", "\"\"", "10,10", "10 10", "1 0",
+		"9223372036854775808", "18446744073709551621", "99999999999999999999999",
 	};
 	char head[128];
 	size_t i;

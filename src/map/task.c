@@ -31,9 +31,10 @@ static void take_out(struct ac_task *t)
 	ac_wheel_remove_(&t->map->wheel, t);
 }
 
+/* No time at all means the next time tasks run, not the next tick. */
 static int64_t after(int64_t from, double seconds)
 {
-	return from + ac_ns_(seconds);
+	return seconds == 0 ? from - from % 1000000 : from + ac_ns_(seconds);
 }
 
 static bool is_bad(double seconds)
