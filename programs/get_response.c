@@ -44,10 +44,10 @@ static bool has_control(struct ac_slice s)
 static struct ac_slice take_until(struct ac_slice *rest, const char *end)
 {
 	const char *p = rest->data, *at = memmem(p, rest->len, end, strlen(end));
-	struct ac_slice taken = {p, at ? (size_t)(at - p) : rest->len};
+	struct ac_slice taken = { p, at ? (size_t)(at - p) : rest->len };
 	size_t used = at ? taken.len + strlen(end) : taken.len;
 
-	*rest = (struct ac_slice){p + used, rest->len - used};
+	*rest = (struct ac_slice){ p + used, rest->len - used };
 	return taken;
 }
 
@@ -187,9 +187,9 @@ static int choose_body(struct head *h, bool to_head)
 int response_read(const char *head, size_t len, bool to_head, struct response *ret_response,
                   const char **ret_why)
 {
-	struct response r = {.first = -1, .last = -1, .complete = -1, .modified = -1};
-	struct head h = {.r = &r};
-	struct ac_slice rest = {head, len};
+	struct response r = { .first = -1, .last = -1, .complete = -1, .modified = -1 };
+	struct head h = { .r = &r };
+	struct ac_slice rest = { head, len };
 	int e = read_status(&h, take_until(&rest, "\r\n"));
 
 	while (e == 0 && rest.len > 0)
@@ -210,7 +210,7 @@ int response_chunk_size(const char *line, size_t len, int64_t *ret_size)
 
 	while (len > 0 && line[len - 1] == ' ')
 		len--;
-	if (http_chunk_read((struct ac_slice){line, len}, &size) != 0)
+	if (http_chunk_read((struct ac_slice){ line, len }, &size) != 0)
 		return -EPROTO;
 	*ret_size = (int64_t)size;
 	return 0;

@@ -25,8 +25,8 @@
 struct world {
 	struct ac_map *map;
 	const char *poller;
-	int fds;           /* open before the case */
-	char log[16384];   /* what was logged, a line each */
+	int fds;         /* open before the case */
+	char log[16384]; /* what was logged, a line each */
 	size_t log_len;
 	char traces[TRACES][TRACE_SIZE]; /* lent to chats that write down what happens */
 	unsigned trace_count;
@@ -35,7 +35,10 @@ struct world {
 int world_setup(void **state);
 int world_teardown(void **state);
 
-#define ON(fn, poller) { #fn "/" #poller, fn, world_setup, world_teardown, (void *)#poller }
+#define ON(fn, poller)                                                                             \
+	{                                                                                          \
+#fn "/" #poller, fn, world_setup, world_teardown, (void *)#poller                  \
+	}
 #define EACH(fn) ON(fn, select), ON(fn, poll), ON(fn, epoll)
 #define RUN(tests) cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL)
 
@@ -57,14 +60,14 @@ long allocations(void);
 void fail_allocation(long nth, bool sticky);
 bool allocation_failed(void);
 
-void unix_pair(int fds[2]);            /* a stream socketpair, both non-blocking */
-void tcp_pair(int fds[2]);             /* over loopback, both non-blocking */
-int listen_tcp(struct ac_addr *addr);  /* a plain listener on a free port */
+void unix_pair(int fds[2]);                           /* a stream socketpair, both non-blocking */
+void tcp_pair(int fds[2]);                            /* over loopback, both non-blocking */
+int listen_tcp(struct ac_addr *addr);                 /* a plain listener on a free port */
 int connect_to(const struct ac_dispatcher *listener); /* a plain blocking client */
-void put(int fd, const char *text);    /* writes all of it */
-size_t get(int fd, char *text, size_t size); /* what is there now; 0: nothing or ended */
-bool ended(int fd);                    /* the peer has closed or reset it */
-void reset(int fd);                    /* closes with a reset */
+void put(int fd, const char *text);                   /* writes all of it */
+size_t get(int fd, char *text, size_t size);          /* what is there now; 0: nothing or ended */
+bool ended(int fd);                                   /* the peer has closed or reset it */
+void reset(int fd);                                   /* closes with a reset */
 
 /* A chat that writes down what happens to it: "C(ab)F" for collected and found, X for its close, E for an
  * error, D for drained. The hooks may be NULL; found's result is handed on. */

@@ -9,15 +9,32 @@
 
 #include <fcntl.h>
 
-enum place { READ, WRITE, EXPT, CONNECT, ACCEPTED, END_OF_INPUT, CLOSE, FAILURE, TIMEOUT, COLLECT, FOUND,
-	     DRAIN, MORE, HOOK, TASK, PREDICATE, PLACES };
+enum place {
+	READ,
+	WRITE,
+	EXPT,
+	CONNECT,
+	ACCEPTED,
+	END_OF_INPUT,
+	CLOSE,
+	FAILURE,
+	TIMEOUT,
+	COLLECT,
+	FOUND,
+	DRAIN,
+	MORE,
+	HOOK,
+	TASK,
+	PREDICATE,
+	PLACES
+};
 enum deed { CLOSE_SELF, CLOSE_NEIGHBOUR, CLOSE_LISTENER, NESTED, REUSE_FD, DEEDS };
 
-static const char *const places[] = { "read", "write", "expt", "connect", "accepted", "eof", "close",
-	                              "error", "timeout", "collect", "found", "drain", "more", "hook",
-	                              "task", "predicate" };
-static const char *const deeds[] = { "close_self", "close_neighbour", "close_listener", "nested_poll",
-	                             "new_channel_on_its_fd" };
+static const char *const places[] = { "read",  "write", "expt",    "connect",  "accepted", "eof",
+	                              "close", "error", "timeout", "collect",  "found",    "drain",
+	                              "more",  "hook",  "task",    "predicate" };
+static const char *const deeds[] = { "close_self", "close_neighbour", "close_listener",
+	                             "nested_poll", "new_channel_on_its_fd" };
 
 struct life {
 	int events, closes, finals, after_close;
@@ -306,8 +323,9 @@ static int set_scene(void)
 		return fds[1];
 	}
 	tcp_pair(fds);
-	stage.subject = actor_on(fds[0], stage.place == PREDICATE ? &asked_actor_class : &actor_class,
-	                         &stage.lives[0]);
+	stage.subject =
+		actor_on(fds[0], stage.place == PREDICATE ? &asked_actor_class : &actor_class,
+	                 &stage.lives[0]);
 	put(fds[1], "line\n");
 	if (stage.place == END_OF_INPUT)
 		shutdown(fds[1], SHUT_WR);
@@ -324,8 +342,9 @@ static int set_scene(void)
 	} else if (stage.place == MORE) {
 		ac_push_with_producer(&stage.subject->c, ac_function_producer(give_once, &given));
 	} else {
-		ac_push_with_producer(&stage.subject->c,
-		                      ac_hooked_producer(ac_simple_producer("x", 1, 0), hook, NULL));
+		ac_push_with_producer(
+			&stage.subject->c,
+			ac_hooked_producer(ac_simple_producer("x", 1, 0), hook, NULL));
 	}
 	if (stage.place == TASK)
 		ac_call_later(stage.w->map, 0, task, NULL);

@@ -80,7 +80,8 @@ static void count_counts_down_over_reads(void **state)
 
 static int toggle(struct rec *r)
 {
-	return r->number++ % 2 == 0 ? ac_set_terminator_count(&r->c, 4) : ac_set_terminator(&r->c, "\n", 1);
+	return r->number++ % 2 == 0 ? ac_set_terminator_count(&r->c, 4)
+	                            : ac_set_terminator(&r->c, "\n", 1);
 }
 
 static void terminator_changed_in_found(void **state)
@@ -185,7 +186,9 @@ static void begin_list(struct play *p, struct world *w, const struct ac_slice *l
 
 static void earliest_of_a_list_wins_and_then_the_longest(void **state)
 {
-	static const struct ac_slice list[] = { { "\n", 1 }, { "\r\n", 2 }, { "abc", 3 }, { "b", 1 } };
+	static const struct ac_slice list[] = {
+		{ "\n", 1 }, { "\r\n", 2 }, { "abc", 3 }, { "b", 1 }
+	};
 	struct world *w = *state;
 	struct play p;
 

@@ -294,7 +294,8 @@ static void producer_with_nothing_yet_is_not_spun_on(void **state)
 	struct rec *r = rec_pair(w, &fd);
 
 	asked = 0;
-	assert_int_equal(ac_push_with_producer(&r->c, ac_function_producer(nothing_yet, &ready)), 0);
+	assert_int_equal(ac_push_with_producer(&r->c, ac_function_producer(nothing_yet, &ready)),
+	                 0);
 	assert_int_equal(ac_push(&r->c, "!", 1), 0);
 	for (int i = 0; i < 20; i++)
 		ac_poll(w->map, 0.001);

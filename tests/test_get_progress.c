@@ -49,7 +49,7 @@ static void empty_and_surplus_bodies(void **state)
 
 static void no_line_is_wider_than_the_terminal(void **state)
 {
-	static const int64_t sizes[] = {-1, 0, 1, 1023, 1024, 1048575, INT64_MAX};
+	static const int64_t sizes[] = { -1, 0, 1, 1023, 1024, 1048575, INT64_MAX };
 	char text[256];
 	size_t width, i, k;
 

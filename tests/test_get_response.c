@@ -121,8 +121,18 @@ static void how_the_body_ends(void **state)
 static void lengths_that_could_be_read_in_two_ways(void **state)
 {
 	static const char *const bad[] = {
-		"-1", "+10", "0x10", "1Z", "", "\"\"", "10,10", "10 10", "1 0",
-		"9223372036854775808", "18446744073709551621", "99999999999999999999999",
+		"-1",
+		"+10",
+		"0x10",
+		"1Z",
+		"",
+		"\"\"",
+		"10,10",
+		"10 10",
+		"1 0",
+		"9223372036854775808",
+		"18446744073709551621",
+		"99999999999999999999999",
 	};
 	char head[128];
 	size_t i;
@@ -143,7 +153,8 @@ static void codings_other_than_chunked(void **state)
 	(void)state;
 	refused(OK_LINE "Transfer-Encoding: gzip, chunked");
 	refused(OK_LINE "Transfer-Encoding: chunked, identity");
-	refused(OK_LINE "Transfer-Encoding: \x0b" "chunked");
+	refused(OK_LINE "Transfer-Encoding: \x0b"
+	                "chunked");
 	refused(OK_LINE "Transfer-Encoding: identity");
 	refused(OK_LINE "Transfer-Encoding:");
 	refused(OK_LINE "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked");
@@ -151,8 +162,8 @@ static void codings_other_than_chunked(void **state)
 
 static void lines_that_are_no_fields(void **state)
 {
-	static const char *const bad[] = {"X : y",  ": y",    "X",      " X: y", "\tX: y", "",
-	                                  "X\ry: z", "X: y\rz", "X: y\nz", "X: \x7f", "X(: y"};
+	static const char *const bad[] = { "X : y",   ": y",     "X",       " X: y",   "\tX: y", "",
+		                           "X\ry: z", "X: y\rz", "X: y\nz", "X: \x7f", "X(: y" };
 	char head[128];
 	size_t i;
 
@@ -196,11 +207,27 @@ static void ranges(void **state)
 static void bad_ranges(void **state)
 {
 	static const char *const bad[] = {
-		"bytes 10-9/100",  "bytes 10-100/100", "bytes 10-19",  "bytes 10/100",
-		"bytes -19/100",   "bytes 10-/100",    "bytes=10-19/100", "items 10-19/100",
-		"bytes 10-19/100 ,", "bytes 10-19/-1", "bytes 0-9223372036854775807/*",
-		"bytes 0-1/9223372036854775808", "", "bytes ", "bytes *-9/100", "bytes 0-*/100",
-		"bytes *", "bytes", "*/100", "bytes  0-9/100", "bytes 10-19/100, bytes 20-29/100",
+		"bytes 10-9/100",
+		"bytes 10-100/100",
+		"bytes 10-19",
+		"bytes 10/100",
+		"bytes -19/100",
+		"bytes 10-/100",
+		"bytes=10-19/100",
+		"items 10-19/100",
+		"bytes 10-19/100 ,",
+		"bytes 10-19/-1",
+		"bytes 0-9223372036854775807/*",
+		"bytes 0-1/9223372036854775808",
+		"",
+		"bytes ",
+		"bytes *-9/100",
+		"bytes 0-*/100",
+		"bytes *",
+		"bytes",
+		"*/100",
+		"bytes  0-9/100",
+		"bytes 10-19/100, bytes 20-29/100",
 	};
 	char head[128];
 	size_t i;
@@ -215,10 +242,12 @@ static void bad_ranges(void **state)
 
 static void dates(void **state)
 {
-	static const char *const bad[] = {"", "yesterday", "Sun, 06 Nov 1994 08:49:37 EST",
-	                                  "Sun, 06 Xxx 1994 08:49:37 GMT",
-	                                  "Sun, 06 anF 1994 08:49:37 GMT",
-	                                  "Sun, 06 Nov 1994 08:49:37 GMT and more"};
+	static const char *const bad[] = { "",
+		                           "yesterday",
+		                           "Sun, 06 Nov 1994 08:49:37 EST",
+		                           "Sun, 06 Xxx 1994 08:49:37 GMT",
+		                           "Sun, 06 anF 1994 08:49:37 GMT",
+		                           "Sun, 06 Nov 1994 08:49:37 GMT and more" };
 	char head[128];
 	size_t i;
 
@@ -257,9 +286,21 @@ static int64_t chunk(const char *line)
 
 static void chunk_sizes(void **state)
 {
-	static const char *const bad[] = {"",   " ",   "-1",  "+5",   "0x5",  "g",    ";a",
-	                                  " 5", "5 x", "5\n", "5\r;a", "5;\r", "5;a\nb",
-	                                  "8000000000000000", "fffffffffffffffff"};
+	static const char *const bad[] = { "",
+		                           " ",
+		                           "-1",
+		                           "+5",
+		                           "0x5",
+		                           "g",
+		                           ";a",
+		                           " 5",
+		                           "5 x",
+		                           "5\n",
+		                           "5\r;a",
+		                           "5;\r",
+		                           "5;a\nb",
+		                           "8000000000000000",
+		                           "fffffffffffffffff" };
 	size_t i;
 
 	(void)state;

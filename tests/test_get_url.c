@@ -74,27 +74,27 @@ static void dot_segments_never_climb_above_the_root(void **state)
 static void bad_urls_say_why(void **state)
 {
 	static const char *const bad[][2] = {
-		{"https://127.0.0.1/", "https is not supported"},
-		{"HTTPS://127.0.0.1/", "https is not supported"},
-		{"ftp://127.0.0.1/", "only http"},
-		{"http://example.com/", "names are not resolved"},
-		{"example.com", "names are not resolved"},
-		{"http://u:p@127.0.0.1/", "user names"},
-		{"http:///x", "no host"},
-		{"", "no host"},
-		{"http://127.0.0.1:0/", "bad host or port"},
-		{"http://127.0.0.1:65536/", "bad host or port"},
-		{"http://127.0.0.1:-1/", "bad host or port"},
-		{"http://127.0.0.1:80x/", "bad host or port"},
-		{"http://127.0.0.1:999999999999/", "bad host or port"},
-		{"http://*:80/", "bad host or port"},
-		{"http://127.0.0.256/", "bad host or port"},
-		{"http://[::1/", "bad host or port"},
-		{"http://[::1]x:80/", "bad host or port"},
-		{"http://[]/", "bad host or port"},
-		{"http://[127.0.0.1]/", "bad host or port"},
-		{"http://127.0.0.1/a\r\nX: y", "control characters"},
-		{"http://127.0.0.1/a\x7f", "control characters"},
+		{ "https://127.0.0.1/", "https is not supported" },
+		{ "HTTPS://127.0.0.1/", "https is not supported" },
+		{ "ftp://127.0.0.1/", "only http" },
+		{ "http://example.com/", "names are not resolved" },
+		{ "example.com", "names are not resolved" },
+		{ "http://u:p@127.0.0.1/", "user names" },
+		{ "http:///x", "no host" },
+		{ "", "no host" },
+		{ "http://127.0.0.1:0/", "bad host or port" },
+		{ "http://127.0.0.1:65536/", "bad host or port" },
+		{ "http://127.0.0.1:-1/", "bad host or port" },
+		{ "http://127.0.0.1:80x/", "bad host or port" },
+		{ "http://127.0.0.1:999999999999/", "bad host or port" },
+		{ "http://*:80/", "bad host or port" },
+		{ "http://127.0.0.256/", "bad host or port" },
+		{ "http://[::1/", "bad host or port" },
+		{ "http://[::1]x:80/", "bad host or port" },
+		{ "http://[]/", "bad host or port" },
+		{ "http://[127.0.0.1]/", "bad host or port" },
+		{ "http://127.0.0.1/a\r\nX: y", "control characters" },
+		{ "http://127.0.0.1/a\x7f", "control characters" },
 	};
 	struct url u;
 	size_t i;
@@ -152,42 +152,42 @@ static void long_urls_are_refused_whole(void **state)
 static void references_resolve_as_in_rfc3986(void **state)
 {
 	static const char *const cases[][2] = {
-		{"g", "/b/c/g"},
-		{"./g", "/b/c/g"},
-		{"g/", "/b/c/g/"},
-		{"/g", "/g"},
-		{"?y", "/b/c/d;p?y"},
-		{"g?y", "/b/c/g?y"},
-		{"#s", "/b/c/d;p?q"},
-		{"g#s", "/b/c/g"},
-		{"g?y#s", "/b/c/g?y"},
-		{";x", "/b/c/;x"},
-		{"g;x?y#s", "/b/c/g;x?y"},
-		{"", "/b/c/d;p?q"},
-		{".", "/b/c/"},
-		{"./", "/b/c/"},
-		{"..", "/b/"},
-		{"../", "/b/"},
-		{"../g", "/b/g"},
-		{"../..", "/"},
-		{"../../", "/"},
-		{"../../g", "/g"},
-		{"../../../g", "/g"},
-		{"../../../../g", "/g"},
-		{"/./g", "/g"},
-		{"/../g", "/g"},
-		{"g.", "/b/c/g."},
-		{".g", "/b/c/.g"},
-		{"g..", "/b/c/g.."},
-		{"..g", "/b/c/..g"},
-		{"./../g", "/b/g"},
-		{"./g/.", "/b/c/g/"},
-		{"g/./h", "/b/c/g/h"},
-		{"g/../h", "/b/c/h"},
-		{"g;x=1/./y", "/b/c/g;x=1/y"},
-		{"g;x=1/../y", "/b/c/y"},
-		{"g?y/./x", "/b/c/g?y/./x"},
-		{"g?y/../x", "/b/c/g?y/../x"},
+		{ "g", "/b/c/g" },
+		{ "./g", "/b/c/g" },
+		{ "g/", "/b/c/g/" },
+		{ "/g", "/g" },
+		{ "?y", "/b/c/d;p?y" },
+		{ "g?y", "/b/c/g?y" },
+		{ "#s", "/b/c/d;p?q" },
+		{ "g#s", "/b/c/g" },
+		{ "g?y#s", "/b/c/g?y" },
+		{ ";x", "/b/c/;x" },
+		{ "g;x?y#s", "/b/c/g;x?y" },
+		{ "", "/b/c/d;p?q" },
+		{ ".", "/b/c/" },
+		{ "./", "/b/c/" },
+		{ "..", "/b/" },
+		{ "../", "/b/" },
+		{ "../g", "/b/g" },
+		{ "../..", "/" },
+		{ "../../", "/" },
+		{ "../../g", "/g" },
+		{ "../../../g", "/g" },
+		{ "../../../../g", "/g" },
+		{ "/./g", "/g" },
+		{ "/../g", "/g" },
+		{ "g.", "/b/c/g." },
+		{ ".g", "/b/c/.g" },
+		{ "g..", "/b/c/g.." },
+		{ "..g", "/b/c/..g" },
+		{ "./../g", "/b/g" },
+		{ "./g/.", "/b/c/g/" },
+		{ "g/./h", "/b/c/g/h" },
+		{ "g/../h", "/b/c/h" },
+		{ "g;x=1/./y", "/b/c/g;x=1/y" },
+		{ "g;x=1/../y", "/b/c/y" },
+		{ "g?y/./x", "/b/c/g?y/./x" },
+		{ "g?y/../x", "/b/c/g?y/../x" },
 	};
 	struct url base = parsed("http://127.0.0.1:81/b/c/d;p?q"), u;
 	const char *why;
@@ -244,8 +244,8 @@ static void double_slash_in_the_base_is_no_authority(void **state)
 
 static void bad_references_leave_the_result_alone(void **state)
 {
-	static const char *const bad[] = {"https://127.0.0.1/", "http:g", "mailto:a", "//",
-	                                  "//example.com/", "/a\tb"};
+	static const char *const bad[] = { "https://127.0.0.1/", "http:g", "mailto:a", "//",
+		                           "//example.com/",     "/a\tb" };
 	struct url base = parsed("http://127.0.0.1/a"), u = base;
 	size_t i;
 
@@ -263,14 +263,12 @@ static void bad_references_leave_the_result_alone(void **state)
 static void file_names_stay_in_the_folder(void **state)
 {
 	static const char *const good[][2] = {
-		{"http://127.0.0.1/a/b.txt?c", "b.txt"},
-		{"http://127.0.0.1/a%20b", "a b"},
-		{"http://127.0.0.1/%c3%A4", "\xc3\xa4"},
-		{"http://127.0.0.1/a%2", "a%2"},
-		{"http://127.0.0.1/x?y/z", "x"},
+		{ "http://127.0.0.1/a/b.txt?c", "b.txt" }, { "http://127.0.0.1/a%20b", "a b" },
+		{ "http://127.0.0.1/%c3%A4", "\xc3\xa4" }, { "http://127.0.0.1/a%2", "a%2" },
+		{ "http://127.0.0.1/x?y/z", "x" },
 	};
 	static const char *const bad[] = {
-		"http://127.0.0.1/", "http://127.0.0.1/a/", "http://127.0.0.1/%2e%2e",
+		"http://127.0.0.1/",       "http://127.0.0.1/a/",    "http://127.0.0.1/%2e%2e",
 		"http://127.0.0.1/..%2fx", "http://127.0.0.1/a%00b", "http://127.0.0.1/%0a",
 	};
 	char name[256];

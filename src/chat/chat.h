@@ -27,7 +27,7 @@ struct ac_feed {
 	size_t len, pos;
 	const char *lent; /* the record so far, where it lies in `data` in one piece */
 	size_t lent_len;
-	bool discarded;   /* by the handler that is being called */
+	bool discarded; /* by the handler that is being called */
 };
 
 struct ac_member {

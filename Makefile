@@ -1,0 +1,66 @@
+# The front door: meson and ninja do the work.
+#
+#   make            build/asyncore and the libraries
+#   make run        install what is missing, build, serve a folder (DIR=doc LISTEN=127.0.0.1:8000)
+#   make test       install what is missing, build, run all tests
+#   make install    PREFIX=/usr/local DESTDIR=
+#   make asan CC=clang, make valgrind, make lint, make format, make bench, make clean
+
+PREFIX = /usr/local
+DESTDIR =
+BUILD = build
+DIR = doc
+LISTEN = 127.0.0.1:8000
+CC = cc
+
+export CC
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) $(NINJA_FLAGS)
+
+# Tests need cmocka; without it everything else is built all the same.
+$(BUILD)/build.ninja:
+	@if pkg-config --exists cmocka; then tests=true; else tests=false; fi; \
+	meson setup $(BUILD) --prefix $(PREFIX) -Dtests=$$tests $(MESON_FLAGS) >/dev/null
+
+run:
+	@tools/packages build
+	@$(MAKE) --no-print-directory all NINJA_FLAGS=--quiet
+	@exec $(BUILD)/asyncore serve $(DIR) --listen $(LISTEN)
+
+test:
+	@tools/packages test
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@meson configure $(BUILD) -Dtests=true
+	@BUILD=$(BUILD) tests/run
+
+asan:
+	@BUILD=build-asan-$(notdir $(CC)) tests/run asan
+
+valgrind: all
+	@BUILD=$(BUILD) tests/run valgrind
+
+bench: all
+	@BUILD=$(BUILD) bench/run
+
+lint: all
+	@tests/checks/lint
+
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	@meson configure $(BUILD) --prefix $(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
+	@sed 's|^$(DESTDIR)||' $(BUILD)/meson-logs/install-log.txt | grep -v '^#' \
+		> $(BUILD)/installed-files
+
+uninstall:
+	@test -f $(BUILD)/installed-files || { echo "nothing was installed from here" >&2; exit 1; }
+	@while read -r file; do rm -f "$(DESTDIR)$$file"; done < $(BUILD)/installed-files
+	@rmdir "$(DESTDIR)$(PREFIX)/include/asyncore" 2>/dev/null || true
+
+clean:
+	@rm -rf $(BUILD) build-asan-*
+
+.PHONY: all run test asan valgrind bench lint format install uninstall clean
