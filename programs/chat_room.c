@@ -30,15 +30,20 @@ bool is_name(const char *text)
 	return len > 0 && len <= NAME_MOST && text[len] == '\0';
 }
 
-/* Closing is left to the guest's next turn where it can be: this may run while the list is walked. */
+static int drop(void *arg)
+{
+	struct guest *g = arg;
+
+	ac_log_info(&g->c.d, AC_LOG_WARNING, "%s reads too slowly and is dropped", g->nick);
+	ac_close(&g->c.d);
+	return 0;
+}
+
+/* The list may be being walked: who is dropped goes a moment later. */
 static void send_line(struct guest *g, const char *line, size_t len)
 {
-	if (ac_push(&g->c, line, len) != -ENOBUFS)
-		return;
-	ac_log_info(&g->c.d, AC_LOG_WARNING, "%s reads too slowly and is dropped", g->nick);
-	ac_discard_output(&g->c);
-	ac_push(&g->c, "* You read too slowly.\r\n", 24);
-	ac_close_when_done(&g->c);
+	if (ac_push(&g->c, line, len) == -ENOBUFS && !ac_task_pending(&g->drop))
+		ac_task_start(&g->drop, g->c.d.map, 0, drop, g);
 }
 
 static size_t make_line(char *line, const char *format, va_list args)
@@ -93,6 +98,7 @@ void guest_enter(struct guest *g, const char *room)
 
 void guest_leave(struct guest *g)
 {
+	ac_task_cancel(&g->drop);
 	if (!g->link)
 		return;
 	*g->link = g->next;

@@ -9,6 +9,7 @@
 struct guest {
 	struct ac_chat c;
 	struct guest *next, **link; /* among all guests; link NULL: not in yet, or gone */
+	struct ac_task drop;        /* closes it where no list is being walked */
 	char nick[NAME_MOST + 1];
 	char room[NAME_MOST + 1];
 };
