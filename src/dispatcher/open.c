@@ -122,6 +122,8 @@ int ac_take_fd_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 {
 	int r;
 
+	if (fd < 0)
+		return -EBADF;
 	d->fd = fd;
 	r = fd == d->map->accepted ? just_accepted(d, peer) : examine(d, peer);
 	if (r == 0)

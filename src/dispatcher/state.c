@@ -79,7 +79,8 @@ static void unpack_peer(const struct ac_dispatcher *d, struct ac_addr *a)
 	} else {
 		size_t len = d->flags & AC_IS_UNIX ? d->port : 0;
 
-		memcpy(a->un.sun_path, d->peer.path, len);
+		if (len)
+			memcpy(a->un.sun_path, d->peer.path, len);
 		a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	}
 }

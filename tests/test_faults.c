@@ -1,0 +1,120 @@
+/*
+ * test_faults.c — when memory runs out: every allocation of a short life fails once, and from there on for
+ * ever. Whatever happens must be an error that was reported, never a crash, a leak or a descriptor left.
+ */
+#include "harness.h"
+
+#include <stdlib.h>
+
+static int line(struct ac_chat *c)
+{
+	struct ac_slice s = ac_incoming(c);
+
+	AC_TRY(c, ac_push(c, s.data, s.len));
+	AC_TRY(c, ac_pushf(c, "%0600d", 1));
+	AC_TRY(c, ac_push_with_producer(c, ac_chunked_producer(ac_simple_producer("abc", 3, 0))));
+	AC_TRY(c, ac_set_terminator(c, "longer than eight", 17));
+	return ac_set_terminator(c, "\n", 1);
+}
+
+static const struct ac_chat_class server_class = {
+	.d = { .super = AC_CHAT, .name = "server" },
+	.found_terminator = line,
+};
+
+static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
+{
+	static const struct ac_slice ends[] = { { "\r\n", 2 }, { "\n", 1 } };
+	struct ac_chat *c = ac_chat_adopt(d->map, &server_class, fd, peer);
+
+	if (!c)
+		return ac_raise(d, errno);
+	AC_TRY(c, ac_set_timeout(&c->d, 5));
+	return ac_set_terminator_any(c, ends, 2);
+}
+
+static bool readable(struct ac_dispatcher *d)
+{
+	(void)d;
+	return true;
+}
+
+static const struct ac_class listener_class = {
+	.super = AC_DISPATCHER,
+	.name = "listener",
+	.readable = readable,
+	.handle_accepted = accepted,
+};
+
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void ignore(void *arg, enum ac_log_level level, const char *text)
+{
+	(void)arg;
+	(void)level;
+	(void)text;
+}
+
+static void live(const char *poller)
+{
+	struct ac_map_opts opts = { .poller = poller, .log = ignore };
+	struct ac_map *map = ac_map_new(&opts);
+	struct ac_dispatcher *d = map ? ac_new(map, &listener_class) : NULL;
+	int fd = -1;
+
+	if (d && ac_serve(d, "127.0.0.1:0") == 0) {
+		fd = connect_to(d);
+		ac_call_later(map, 0, nothing, NULL);
+		for (int i = 0; i < 3; i++)
+			ac_poll(map, 0.002);
+		send(fd, "hel", 3, MSG_NOSIGNAL);
+		for (int i = 0; i < 3; i++)
+			ac_poll(map, 0.002);
+		send(fd, "lo\nagain\n", 9, MSG_NOSIGNAL);
+		for (int i = 0; i < 4; i++)
+			ac_poll(map, 0.002);
+		close(fd);
+		for (int i = 0; i < 2; i++)
+			ac_poll(map, 0.002);
+	}
+	ac_map_free(map);
+}
+
+static void each_allocation_fails(struct world *w, bool sticky)
+{
+	long before = allocations(), nth = 0;
+	int fds = count_fds();
+
+	do {
+		fail_allocation(++nth, sticky);
+		live(w->poller);
+		assert_int_equal(allocations(), before);
+		assert_int_equal(count_fds(), fds);
+	} while (allocation_failed());
+	fail_allocation(0, false);
+	assert_true(nth > 15); /* there were that many to fail */
+}
+
+static void each_allocation_fails_once(void **state)
+{
+	each_allocation_fails(*state, false);
+}
+
+static void each_allocation_fails_and_all_after_it(void **state)
+{
+	each_allocation_fails(*state, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(each_allocation_fails_once),
+		EACH(each_allocation_fails_and_all_after_it),
+	};
+
+	return RUN(tests);
+}
