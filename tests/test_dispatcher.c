@@ -409,6 +409,18 @@ static void unix_socket_left_behind_is_replaced_but_a_living_one_is_not(void **s
 	unlink(path);
 }
 
+static void debugging_tells_of_opening_and_closing(void **state)
+{
+	struct world *w = *state;
+	struct ac_dispatcher *d = ac_new(w->map, &listener_class);
+
+	ac_set_debug(d, true);
+	assert_int_equal(ac_serve(d, "127.0.0.1:0"), 0);
+	assert_non_null(strstr(w->log, "watching <listener listening 127.0.0.1:"));
+	ac_close(d);
+	assert_non_null(strstr(w->log, "closing <listener listening 127.0.0.1:"));
+}
+
 /* ---- datagrams ---- */
 static int datagram(struct ac_dispatcher *d)
 {
@@ -506,6 +518,7 @@ int main(void)
 		EACH(detached_channel_hears_nothing_and_keeps_no_loop_going),
 		EACH(fired_by_hand_as_the_loop_would),
 		EACH(unix_socket_left_behind_is_replaced_but_a_living_one_is_not),
+		EACH(debugging_tells_of_opening_and_closing),
 		EACH(datagrams_one_by_one_and_empty_ones_too),
 		EACH(sender_keeps_order_and_its_cap),
 	};

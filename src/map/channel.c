@@ -89,6 +89,14 @@ void ac_update_(struct ac_dispatcher *d)
 		ac_queue_(d);
 }
 
+static void debug(struct ac_dispatcher *d, const char *what)
+{
+	char repr[AC_REPR_TEXT];
+
+	if (d->flags & AC_IS_DEBUGGED)
+		ac_log_info(d, AC_LOG_DEBUG, "%s %s", what, ac_repr(d, repr, sizeof(repr)));
+}
+
 int ac_watch_(struct ac_dispatcher *d)
 {
 	struct ac_map *m = d->map;
@@ -110,6 +118,7 @@ int ac_watch_(struct ac_dispatcher *d)
 	}
 	d->flags |= AC_IS_COUNTED;
 	m->live++;
+	debug(d, "watching");
 	ac_update_(d);
 	return 0;
 }
@@ -259,6 +268,7 @@ void ac_close_(struct ac_dispatcher *d, int reason)
 		return;
 	if (d->flags & AC_IS_DOOMED && reason == 0)
 		reason = d->reason;
+	debug(d, "closing");
 	d->flags |= AC_IS_CLOSING;
 	d->reason = (int16_t)reason;
 	m->depth++;
