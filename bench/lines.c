@@ -3,8 +3,8 @@
  *
  *	lines PORT CONNECTIONS SECONDS SERVER-PID
  *
- * Prints "LINES NANOSECONDS": how many lines came back in SECONDS after a warm-up, and how long the server
- * was on a processor meanwhile, from its /proc/PID/schedstat. A line that comes back changed is an error.
+ * Prints "LINES NANOSECONDS": how many lines came back in SECONDS after a warm-up, and how long the
+ * server was on a processor meanwhile, from its /proc/PID/schedstat. A changed line is an error.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -2,8 +2,8 @@
  * raw_epoll.c — the least an echo server can be: level-triggered epoll, recv, send back.
  *
  * What `bench/run` measures `asyncore echo` against. It knows no lines: what was read is sent back.
- * Limits: a client that does not read ends the server's patience: what the kernel does not take at once is
- * an error. The load of the bench never comes to that.
+ * Limits: what the kernel does not take at once ends the connection. The load of the bench never
+ * comes to that.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -3,11 +3,12 @@
  *
  *	http_client [ADDRESS [PATH]]
  *
- * The first example of asyncore's manual. Python's client asked for writable until its buffer was empty; so
- * does this one. (A chat, or a dispatcher with send, would keep the buffer by itself.)
+ * The example of asyncore's manual: writable as long as its buffer is not empty. (A chat, or a
+ * dispatcher with send, would keep the buffer by itself.)
  */
 #include <asyncore.h>
 
+#include <errno.h>
 #include <string.h>
 
 struct http_client {
@@ -52,31 +53,26 @@ static const struct ac_class http_client_class = {
 	.handle_write = http_client_handle_write,
 };
 
-static struct http_client *http_client_new(const char *host, const char *path)
+static int http_client_new(const char *host, const char *path)
 {
 	struct http_client *c = (struct http_client *)ac_new(NULL, &http_client_class);
 	int n;
 
 	if (!c)
-		return NULL;
+		return -ENOMEM;
 	n = snprintf(c->buffer, sizeof(c->buffer), "GET %s HTTP/1.0\r\n\r\n", path);
-	if (n < 0 || (size_t)n >= sizeof(c->buffer) || ac_dial(&c->d, host) < 0) {
-		ac_close(&c->d);
-		return NULL;
-	}
+	if (n < 0 || (size_t)n >= sizeof(c->buffer))
+		return ac_raisef(c, ENAMETOOLONG, "%.40s...", path);
 	c->left = (size_t)n;
-	return c;
+	return ac_dial(&c->d, host);
 }
 
-/* The default map holds the error of whatever failed in it. */
+/* The default map remembers the error of whatever failed in it. */
 int main(int argc, char **argv)
 {
-	const char *host = argc > 1 ? argv[1] : "127.0.0.1:80", *path = argc > 2 ? argv[2] : "/";
-	const struct ac_error *error = ac_last_error(NULL);
-
-	if (!http_client_new(host, path))
+	if (http_client_new(argc > 1 ? argv[1] : "127.0.0.1:80", argc > 2 ? argv[2] : "/") < 0)
 		ac_explain(NULL, "http_client");
 	else
 		ac_loop(NULL, NULL);
-	return error->code != 0;
+	return ac_last_error(NULL)->code != 0;
 }

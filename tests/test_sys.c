@@ -99,23 +99,21 @@ static void pending_signal_of_the_program_survives(void **state)
 
 static void read_cut_by_ancillary_data_is_told(void **state)
 {
-	struct {
-		struct cmsghdr head;
-		int fd;
-	} control = { { .cmsg_len = CMSG_LEN(sizeof(int)),
-		        .cmsg_level = SOL_SOCKET,
-		        .cmsg_type = SCM_RIGHTS },
-		      0 };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct cmsghdr *head = (struct cmsghdr *)control;
 	struct iovec iov = { (void *)"ab", 2 };
 	struct msghdr msg = { .msg_iov = &iov,
 		              .msg_iovlen = 1,
-		              .msg_control = &control,
+		              .msg_control = control,
 		              .msg_controllen = sizeof(control) };
 	int fds[2], before;
 	char text[16];
 	bool cut = false;
 
 	(void)state;
+	*head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
+		                  .cmsg_level = SOL_SOCKET,
+		                  .cmsg_type = SCM_RIGHTS }; /* carries descriptor 0 */
 	unix_pair(fds);
 	before = count_fds();
 	assert_int_equal(sendmsg(fds[1], &msg, 0), 2);

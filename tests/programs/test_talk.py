@@ -100,6 +100,8 @@ class Talk(Case):
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)
             conn, _ = listener.accept()
+            conn.sendall(b"x")
+            self.assertEqual(p.stdout.read(1), b"x")
             conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             conn.close()
             _, err = p.communicate(timeout=5)
