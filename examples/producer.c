@@ -1,5 +1,5 @@
 /*
- * producer.c — output that is made while it is sent: a producer of one's own, and a hook at its end.
+ * producer.c — output that is made while it is sent: a producer of our own, and a hook at its end.
  *
  *	producer [COUNT]
  *

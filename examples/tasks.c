@@ -1,5 +1,5 @@
 /*
- * tasks.c — calls made later: once, at an interval, put off, called off, and one without an allocation.
+ * tasks.c — calls made later: once, at an interval, put off, called off, without an allocation.
  *
  * There is no channel here: the loop ends when the last task is gone.
  */

@@ -1,8 +1,8 @@
 /*
  * chat.c — `asyncore chat`: a chat server with rooms, for nc and telnet.
  *
- * Design: each line is a command, or is said in the guest's room. What terminals could take for commands is
- * dropped from lines: telnet's negotiations and control bytes.
+ * Design: each line is a command, or is said in the guest's room. What terminals could take for
+ * commands is dropped from lines: telnet's negotiations, control characters, what is not UTF-8.
  * Limits: lines of 1024 bytes, 256 KiB of unread output for each guest, ten minutes of silence.
  */
 #include "chat_room.h"
@@ -17,19 +17,54 @@
 
 static double silence = 600;
 
-/* Telnet sends IAC and one or two bytes; a terminal is steered by control bytes. */
+enum telnet { SE = 240, SB = 250, IAC = 255 };
+
+/* A telnet command is IAC and one or two bytes, or all from IAC SB to IAC SE. Returns its length. */
+static size_t telnet_command(const unsigned char *s, size_t len)
+{
+	size_t i = 2;
+
+	if (len < 2)
+		return len;
+	if (s[1] != SB)
+		return s[1] > SB && s[1] != IAC && len > 2 ? 3 : 2;
+	while (i < len && !(s[i - 1] == IAC && s[i] == SE))
+		i++;
+	return i < len ? i + 1 : len;
+}
+
+/* The length of the UTF-8 character that begins here; 0: none does, or one that steers terminals. */
+static size_t character(const unsigned char *s, size_t len)
+{
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	unsigned least = s[0] == 0xc2 || s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+
+	if (n == 1)
+		return (s[0] >= ' ' && s[0] != 127) || s[0] == '\t';
+	if (s[0] < 0xc2 || s[0] > 0xf4 || n > len || s[1] < least)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
 static void clean(char *text, struct ac_slice line)
 {
-	const unsigned char *s = line.data;
-	size_t n = 0;
+	const unsigned char *s = line.data, *end = s + line.len;
+	size_t n;
 
-	for (size_t i = 0; i < line.len; i++) {
-		if (s[i] == 255)
-			i += i + 1 < line.len && s[i + 1] >= 251 ? 2 : 1;
-		else if ((s[i] >= 32 && s[i] != 127) || s[i] == '\t')
-			text[n++] = (char)s[i];
+	while (s < end) {
+		if (*s == IAC) {
+			s += telnet_command(s, (size_t)(end - s));
+			continue;
+		}
+		n = character(s, (size_t)(end - s));
+		memcpy(text, s, n);
+		text += n;
+		s += n ? n : 1;
 	}
-	text[n] = '\0';
+	*text = '\0';
 }
 
 static void do_nick(struct guest *g, char *rest)
@@ -176,10 +211,16 @@ static int line_too_long(struct ac_dispatcher *d, const struct ac_error *e)
 	return ac_close_when_done(&g->c);
 }
 
+/* To one who does not even read, a goodbye would never arrive, and the end behind it neither. */
 static int guest_silent(struct ac_dispatcher *d)
 {
 	struct guest *g = (struct guest *)d;
 
+	if (ac_pending(&g->c)) {
+		ac_log_info(d, AC_LOG_WARNING, "%s does not read and is closed", g->nick);
+		ac_close(d);
+		return 0;
+	}
 	tell(g, "* You have been silent for long. Goodbye.");
 	return ac_close_when_done(&g->c);
 }

@@ -4,13 +4,15 @@
  *	stdin ─▶ keyboard (file dispatcher) ─push▶ peer (chat) ─▶ server
  *	stdout ◀──────────────── write ◀─ collect ─┘
  *
- * Design: the keyboard is paused while the server does not take what was typed. When it ends, what is queued
- * is sent first and then our side is shut; the server's answer is read to its end.
+ * Design: the keyboard is paused while the server does not take what was typed. When it ends, what
+ * is queued is sent first and then our side is shut; the server's answer is read to its end. Output
+ * is written at once: who reads it slowly makes the server wait.
  */
 #include "program.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,9 +29,12 @@ struct keyboard {
 
 static int status; /* of the only conversation this program has */
 
+/* A peer that is lost meanwhile is told of by its own channel. */
 static int shut_when_sent(struct peer *p)
 {
-	return p->typed_all && ac_pending(&p->c) == 0 ? ac_shutdown(&p->c.d, SHUT_WR) : 0;
+	if (p->typed_all && ac_pending(&p->c) == 0)
+		ac_shutdown(&p->c.d, SHUT_WR);
+	return 0;
 }
 
 static int keyboard_read(struct ac_dispatcher *d)
@@ -85,6 +90,10 @@ static int write_out(struct ac_chat *c, const void *data, size_t len)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN) {
+			poll(&(struct pollfd){ STDOUT_FILENO, POLLOUT, 0 }, 1, -1);
+			continue;
+		}
 		if (n < 0)
 			return ac_raisef(c, errno, "standard output");
 		at += n;

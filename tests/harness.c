@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 static long alive, until_failure;
 static bool stays_failed, has_failed;
@@ -68,15 +67,6 @@ int count_fds(void)
 		n++;
 	closedir(dir);
 	return n;
-}
-
-double cpu_seconds(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void remember(void *arg, enum ac_log_level level, const char *text)

@@ -53,7 +53,6 @@ int world_teardown(void **state);
 
 void passes(struct world *w, int count); /* that do not wait */
 int count_fds(void);
-double cpu_seconds(void);
 
 /* Allocations that are alive; and a fault: the nth from now fails (0: none), for ever if sticky. */
 long allocations(void);

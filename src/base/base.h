@@ -62,6 +62,7 @@ struct ac_buf {
 int ac_buf_append_(struct ac_buf *b, const void *data, size_t len); /* -ENOMEM; -EOVERFLOW */
 void ac_buf_drop_(struct ac_buf *b, size_t len);                    /* from the front */
 void ac_buf_done_(struct ac_buf *b);
+struct ac_slice ac_buf_all_(const struct ac_buf *b); /* lent; never NULL */
 
 /* ---- wheel.c: pending tasks by deadline ---- */
 #define AC_WHEEL_LEVELS 6

@@ -59,3 +59,8 @@ void ac_buf_done_(struct ac_buf *b)
 	ac_free_(b->data);
 	memset(b, 0, sizeof(*b));
 }
+
+struct ac_slice ac_buf_all_(const struct ac_buf *b)
+{
+	return (struct ac_slice){ b->data ? b->data + b->start : "", b->end - b->start };
+}

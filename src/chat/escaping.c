@@ -24,18 +24,17 @@ static int replace_all(struct escaping *e)
 	int r = 0;
 
 	while (r >= 0) {
-		const char *data = e->in.data + e->in.start;
-		size_t len = e->in.end - e->in.start;
+		struct ac_slice s = ac_buf_all_(&e->in);
 
-		at = len ? ac_find_(data, len, from, e->from_len) : AC_NOT_FOUND;
-		held = e->ended || !len ? 0 : ac_find_prefix_at_end(data, len, from, e->from_len);
+		at = ac_find_(s.data, s.len, from, e->from_len);
+		held = e->ended ? 0 : ac_find_prefix_at_end(s.data, s.len, from, e->from_len);
 		if (at == AC_NOT_FOUND) {
-			r = ac_buf_append_(&e->out, data, len - held);
+			r = ac_buf_append_(&e->out, s.data, s.len - held);
 			if (r >= 0)
-				ac_buf_drop_(&e->in, len - held);
+				ac_buf_drop_(&e->in, s.len - held);
 			return r;
 		}
-		r = ac_buf_append_(&e->out, data, at);
+		r = ac_buf_append_(&e->out, s.data, at);
 		if (r >= 0)
 			r = ac_buf_append_(&e->out, replacement, e->replacement_len);
 		if (r >= 0)
@@ -62,7 +61,7 @@ static int escaping_more(struct ac_producer *p, struct ac_slice *ret_slice)
 		if (r < 0)
 			return r;
 	}
-	*ret_slice = (struct ac_slice){ e->out.data + e->out.start, e->out.end - e->out.start };
+	*ret_slice = ac_buf_all_(&e->out);
 	return 0;
 }
 

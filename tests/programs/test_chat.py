@@ -1,4 +1,6 @@
 """test_chat.py: `asyncore chat`: rooms, names, private words, and guests who misbehave."""
+import socket
+import time
 import unittest
 
 from helper import POLLERS, Case, read_all
@@ -28,6 +30,17 @@ class Guest:
 
     def all(self):
         return self.rest + read_all(self.s)
+
+
+def unsent(port, peer):
+    """Bytes that the kernel holds for `peer` on the server's side."""
+    ends = [":%04X" % port, ":%04X" % peer.getsockname()[1]]
+    with open("/proc/net/tcp") as f:
+        for line in f:
+            words = line.split()
+            if words[1].endswith(ends[0]) and words[2].endswith(ends[1]):
+                return int(words[4].split(":")[0], 16)
+    return 0
 
 
 class Chat(Case):
@@ -88,6 +101,21 @@ class Chat(Case):
         ann.sendall(b"\xff\xfb\x1fhi\x1b[2J\x07 there\xff\xf1\r\n")
         self.expect(bob, b"<ann> hi[2J there")
 
+    def test_text_is_utf8_without_its_control_characters(self):
+        server = self.start("chat", "127.0.0.1:0")
+        ann, bob = self.enter(server, b"ann"), self.enter(server, b"bob")
+        ann.sendall("gr\u00fc\u00dfe \u20ac \U0001f600 a\u009b2Jb\n".encode())
+        self.expect(bob, "<ann> gr\u00fc\u00dfe \u20ac \U0001f600 a2Jb".encode())
+        ann.sendall(b"cut \xe2\x82 \xc3 over\xe0\x82\x9blong \x9b \xf0\x9f\x98\n")
+        self.expect(bob, b"<ann> cut   overlong  ")
+
+    def test_telnet_subnegotiation_is_dropped_whole(self):
+        server = self.start("chat", "127.0.0.1:0")
+        ann, bob = self.enter(server, b"ann"), self.enter(server, b"bob")
+        ann.sendall(b"\xff\xfa\x18\x00XTERM\xff\xf0hello\n\xff\xfaopen to the end\n\xff\nend\n")
+        self.expect(bob, b"<ann> hello")
+        self.expect(bob, b"<ann> end")
+
     def test_rooms_help_and_unknown_commands(self):
         ann = self.enter(self.start("chat", "127.0.0.1:0"), b"ann")
         ann.sendall(b"/rooms\n/help\n/dance\n/join ../etc\n")
@@ -128,11 +156,34 @@ class Chat(Case):
             if b"slow has left" in heard:
                 break
         self.assertIn(b"* slow has left", heard)
-        self.assertIsNotNone(slow)
+        slow.s.close()
+        self.assertIn("slow reads too slowly", server.stop()[2])
 
     def test_silence_ends_a_visit(self):
         server = self.start("chat", "--timeout", "0.2", "127.0.0.1:0")
         self.assertIn(b"silent", self.enter(server).all())
+
+    def test_silent_guest_who_does_not_read_is_closed_all_the_same(self):
+        server = self.start("chat", "--timeout", "1", "127.0.0.1:0")
+        deaf = socket.socket()
+        self.addCleanup(deaf.close)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", server.port))
+        ann = self.enter(server, b"ann")
+        before = -1
+        while unsent(server.port, deaf) > before:   # until more waits in the server itself
+            before = unsent(server.port, deaf)
+            for _ in range(50):
+                ann.sendall(b"/msg guest1 " + b"w" * 1000 + b"\n")
+                ann.until(b"[to guest1] " + b"w" * 1000)
+        end = time.monotonic() + 5
+        heard = b""
+        while b"has left" not in heard and time.monotonic() < end:
+            ann.sendall(b"/rooms\n")
+            heard += ann.until(b"End of rooms")
+            time.sleep(0.05)
+        self.assertIn(b"* guest1 has left", heard)
+        self.assertIn("does not read", server.stop()[2])
 
     def test_a_stop_says_goodbye(self):
         server = self.start("chat", "127.0.0.1:0")

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 from helper import ASYNCORE, POLLERS, Case
@@ -78,6 +79,22 @@ class Talk(Case):
         self.assertEqual(p.wait(5), 0)
         p.stdout.close()
         os.close(reader)
+
+    def test_output_that_does_not_block_loses_nothing(self):
+        data = b"".join(b"line %d\n" % i for i in range(100000))
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with tempfile.TemporaryFile() as f:
+            f.write(data)
+            f.seek(0)
+            p = subprocess.Popen([ASYNCORE, "talk", self.echo()], stdin=f, stdout=writer,
+                                 stderr=subprocess.PIPE)
+        os.close(writer)
+        time.sleep(0.2)
+        with os.fdopen(reader, "rb") as out:
+            self.assertEqual(out.read(), data)
+        _, err = p.communicate(timeout=5)
+        self.assertEqual((p.returncode, err), (0, b""))
 
     def test_refused(self):
         with socket.socket() as s:

@@ -1,0 +1,157 @@
+"""test_examples.py: every example runs and does what its head comment says."""
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+EXAMPLES = os.environ.get("EXAMPLES", "build/examples")
+
+
+def run(name, *args, **options):
+    return subprocess.run([os.path.join(EXAMPLES, name), *args], capture_output=True, timeout=15,
+                          check=False, **options)
+
+
+class Examples(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "s")
+
+    def serve(self, name, *args):
+        """A server on a Unix socket, which needs no port."""
+        p = subprocess.Popen([os.path.join(EXAMPLES, name), "unix:" + self.path, *args],
+                             stderr=subprocess.PIPE)
+        self.addCleanup(p.stderr.close)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        return p
+
+    def connect(self):
+        end = time.monotonic() + 5
+        while True:
+            s = socket.socket(socket.AF_UNIX)
+            self.addCleanup(s.close)
+            s.settimeout(5)
+            try:
+                s.connect(self.path)
+                return s
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+
+    def ask(self, *pieces):
+        s = self.connect()
+        for piece in pieces:
+            s.sendall(piece)
+        with s.makefile("rb") as f:
+            return f.read()
+
+    def ends_well(self, p):
+        self.assertEqual((p.wait(5), p.stderr.read()), (0, b""))
+
+    def test_echo_server(self):
+        self.serve("echo_server")
+        s = self.connect()
+        s.sendall(b"one\r\ntwo\r\nthr")
+        s.sendall(b"ee\r\n")
+        with s.makefile("rb") as f:
+            self.assertEqual([f.readline() for _ in range(3)], [b"one\r\n", b"two\r\n", b"three\r\n"])
+
+    def test_http_request_handler_reads_headers_and_data(self):
+        p = self.serve("http_request_handler", "3")
+        self.assertTrue(self.ask(b"GET /page HTTP/1.0\r\nContent-Length: 9\r\n\r\n").endswith(
+            b"\r\n\r\nGET /page with 0 bytes of data\n"))
+        post = b"POST /form HTTP/1.0\r\ncontent-length: 7\r\n\r\n"
+        self.assertTrue(self.ask(post, b"a=1", b"&b=2").endswith(b"POST /form with 7 bytes of data\n"))
+        self.assertTrue(self.ask(post + b"a=1&b=2\r\n").endswith(b"POST /form with 7 bytes of data\n"))
+        self.ends_well(p)
+
+    def test_http_request_handler_survives_nonsense(self):
+        p = self.serve("http_request_handler", "3")
+        self.assertEqual(self.ask(b"nonsense\r\n\r\n"), b"")
+        self.assertEqual(self.ask(b"POST / HTTP/1.0\r\nContent-Length: -5\r\n\r\n"), b"")
+        self.assertIn(b"GET / with", self.ask(b"GET / HTTP/1.0\r\n\r\n"))
+        self.assertEqual(p.wait(5), 0)
+        self.assertEqual(len(p.stderr.read().splitlines()), 2)
+
+    def test_http_client_prints_what_it_gets(self):
+        p = self.serve("http_request_handler", "2")
+        self.connect().close()
+        r = run("http_client", "unix:" + self.path, "/here")
+        self.assertEqual((r.returncode, r.stderr), (0, b""))
+        self.assertEqual(r.stdout, b"HTTP/1.0 200 OK\r\n\r\nGET /here with 0 bytes of data\n")
+        self.ends_well(p)
+
+    def test_http_client_says_why_not(self):
+        for args, words in ((("unix:" + self.path,), b"No such file or directory"),
+                            (("nowhere",), b'"nowhere" is no address'),
+                            (("127.0.0.1:1", "/" + "x" * 2000), b"File name too long")):
+            r = run("http_client", *args)
+            self.assertEqual((r.returncode, r.stdout), (1, b""))
+            self.assertIn(words, r.stderr)
+
+    def test_tasks(self):
+        r = run("tasks")
+        lines = r.stdout.decode().splitlines()
+        self.assertEqual(r.returncode, 0)
+        self.assertEqual([s for s in lines if s.isdigit()], ["3", "2", "1"])
+        self.assertEqual([s for s in lines if s.startswith("tick")], ["tick 1", "tick 2", "tick 3"])
+        self.assertIn("brought forward", lines[0])
+        self.assertIn("put off", lines[-1])
+        self.assertEqual(len(lines), 8)
+
+    def test_udp(self):
+        self.assertEqual(run("udp", "500").stdout, b"500 questions, 500 answers\n")
+
+    def test_producer_to_a_pipe_a_file_and_a_closed_pipe(self):
+        squares = b"".join(b"%d\n" % (i * i) for i in range(100000))
+        r = run("producer", "100000")
+        self.assertEqual((r.stdout, r.stderr), (squares, b"%d bytes\n" % len(squares)))
+        with tempfile.TemporaryFile() as f:
+            subprocess.run([os.path.join(EXAMPLES, "producer"), "100000"], stdout=f, check=True,
+                           stderr=subprocess.DEVNULL, timeout=15)
+            f.seek(0)
+            self.assertEqual(f.read(), squares)
+        p = subprocess.Popen([os.path.join(EXAMPLES, "producer"), "1000000000"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(p.stdout.readline(), b"0\n")
+        p.stdout.close()
+        p.wait(5)
+        self.assertIn(b"cut short", p.stderr.read())
+        p.stderr.close()
+
+    def test_terminators_cut_netstrings_wherever_reads_end(self):
+        text = b"5:hello,0:,12:with,a:colon,"
+        wanted = b"hello\n\nwith,a:colon\n"
+        self.assertEqual(run("terminators", input=text).stdout, wanted)
+        p = subprocess.Popen([os.path.join(EXAMPLES, "terminators")], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, bufsize=0)
+        for i in range(len(text)):
+            p.stdin.write(text[i:i + 1])
+            time.sleep(0.005)
+        self.assertEqual(p.communicate(timeout=5)[0], wanted)
+
+    def test_terminators_refuse_what_is_no_netstring(self):
+        for text, words in ((b"5:hello;", b"no comma"), (b"five:", b"'five' is no length"),
+                            (b":", b"0 digits"), (b"12345678:", b"8 digits"),
+                            (b"-1:x", b"'-1' is no length"), (b"99999:x", b"EMSGSIZE")):
+            r = run("terminators", input=text)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(words, r.stderr)
+
+    def test_pipe_mixes_commands(self):
+        r = run("pipe", "echo one; sleep 0.3; printf rest", "echo quick; echo again")
+        lines = r.stdout.decode().splitlines()
+        self.assertEqual(r.returncode, 0)
+        self.assertEqual([s for s in lines if s[0] == "1"], ["1: one", "1: rest"])
+        self.assertEqual([s for s in lines if s[0] == "2"], ["2: quick", "2: again"])
+        self.assertEqual(lines[-1], "1: rest")
+        self.assertEqual((run("pipe").returncode, run("pipe").stdout), (0, b""))
+
+
+if __name__ == "__main__":
+    unittest.main()
