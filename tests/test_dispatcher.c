@@ -1,4 +1,4 @@
-/* test_dispatcher.c — open.c, serve.c, io.c, events.c, state.c, limit.c, interest.c, sender.c. */
+/* test_dispatcher.c — open.c, serve.c, accept.c, events.c, state.c, limit.c, interest.c. */
 #include "harness.h"
 
 #include <fcntl.h>
@@ -419,88 +419,6 @@ static void debugging_tells_of_opening_and_closing(void **state)
 	assert_non_null(strstr(w->log, "closing <listener listening 127.0.0.1:"));
 }
 
-/* ---- datagrams ---- */
-static int datagram(struct ac_dispatcher *d)
-{
-	struct ear *e = (struct ear *)d;
-	struct ac_addr from;
-	char text[64];
-	ssize_t n = ac_recvfrom(d, text, sizeof(text), &from);
-
-	if (n < 0)
-		return (int)n;
-	strncat(e->heard, text, (size_t)n);
-	strcat(e->heard, ";");
-	return (int)ac_sendto(d, "answer", 6, &from);
-}
-
-static const struct ac_class udp_class = {
-	.super = AC_DISPATCHER,
-	.name = "udp",
-	.size = sizeof(struct ear),
-	.handle_read = datagram,
-};
-
-static void datagrams_one_by_one_and_empty_ones_too(void **state)
-{
-	struct world *w = *state;
-	struct ear *e = (struct ear *)ac_new(w->map, &udp_class);
-	struct ac_addr addr;
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	char text[64];
-
-	e->heard = new_trace(w);
-	assert_int_equal(ac_create_socket(&e->d, AF_INET, SOCK_DGRAM), 0);
-	assert_int_equal(ac_addr_parse("127.0.0.1:0", &addr), 0);
-	assert_int_equal(ac_bind(&e->d, &addr), 0);
-	assert_int_equal(ac_local_addr(&e->d, &addr), 0);
-	assert_int_equal(connect(fd, &addr.sa, addr.len), 0);
-	put(fd, "a");
-	assert_int_equal(send(fd, "", 0, 0), 0);
-	put(fd, "bc");
-	UNTIL(w, strcmp(e->heard, "a;;bc;") == 0);
-	assert_int_equal(recv(fd, text, sizeof(text), 0), 6);
-	assert_int_equal(ac_sendto(&e->d, "x", 1, &addr), 1); /* to itself */
-	UNTIL(w, strstr(e->heard, ";x;"));
-	ac_close(&e->d);
-	close(fd);
-}
-
-/* ---- the sender ---- */
-static const struct ac_class out_class = {
-	.super = AC_DISPATCHER_WITH_SEND,
-	.name = "out",
-	.size = sizeof(struct ac_sender),
-};
-
-static void sender_keeps_order_and_its_cap(void **state)
-{
-	struct world *w = *state;
-	int fds[2], small = 4096;
-	struct ac_sender *s;
-	static char text[300000], came[300001];
-	size_t n = 0;
-
-	unix_pair(fds);
-	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	s = (struct ac_sender *)ac_adopt(w->map, &out_class, fds[0], NULL);
-	for (size_t i = 0; i < sizeof(text); i++)
-		text[i] = (char)('a' + i % 25);
-	assert_int_equal(ac_sender_send(s, text, sizeof(text)), (ssize_t)sizeof(text));
-	assert_true(ac_sender_pending(s) > 0);
-	assert_int_equal(ac_set_limit(&s->d, AC_MAX_OUTPUT, ac_sender_pending(s)), 0);
-	assert_int_equal(ac_sender_send(s, "x", 1), -ENOBUFS);
-	shutdown(fds[1], SHUT_WR); /* end of input: what is queued is sent first */
-	for (int i = 0; i < 1000 && n < sizeof(text); i++) {
-		n += get(fds[1], came + n, sizeof(came) - n);
-		ac_poll(w->map, 0.001);
-	}
-	assert_int_equal(n, sizeof(text));
-	assert_memory_equal(text, came, n);
-	UNTIL(w, ended(fds[1]));
-	close(fds[1]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,8 +435,6 @@ int main(void)
 		EACH(fired_by_hand_as_the_loop_would),
 		EACH(unix_socket_left_behind_is_replaced_but_a_living_one_is_not),
 		EACH(debugging_tells_of_opening_and_closing),
-		EACH(datagrams_one_by_one_and_empty_ones_too),
-		EACH(sender_keeps_order_and_its_cap),
 	};
 
 	return RUN(tests);

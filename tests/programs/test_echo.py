@@ -49,10 +49,10 @@ class Echo(Case):
         with server.connect() as s:
             s.setblocking(False)
             sent = 0
-            line = b"y" * 1023 + b"\n"
+            lines = (b"y" * 1023 + b"\n") * 64
             try:
                 for _ in range(100000):
-                    sent += s.send(line * 64)
+                    sent += s.send(lines[sent % 1024:])
             except BlockingIOError:
                 pass
             with server.connect() as other:
