@@ -91,7 +91,8 @@ size_t ac_find_prefix_at_end(const void *haystack, size_t haystack_len, const vo
 
 	if (n > haystack_len)
 		n = haystack_len;
-	while (n > 0 && memcmp(end - n, needle, n) != 0)
+	while (n > 0 &&
+	       (end[-(ptrdiff_t)n] != *(const char *)needle || memcmp(end - n, needle, n) != 0))
 		n--;
 	return n;
 }

@@ -27,14 +27,12 @@
 		return r_ < 0 ? -errno : r_;                                                       \
 	} while (0)
 
-ssize_t ac_sys_recv_(int fd, void *buf, size_t len, int flags, bool *ret_cut)
+static ssize_t recv_told(int fd, void *buf, size_t len, int flags, bool *ret_cut)
 {
 	struct iovec iov = { buf, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	if (!ret_cut)
-		RETRY(ssize_t, recv(fd, buf, len, flags));
 	do
 		n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
@@ -42,14 +40,23 @@ ssize_t ac_sys_recv_(int fd, void *buf, size_t len, int flags, bool *ret_cut)
 	return n < 0 ? -errno : n;
 }
 
+ssize_t ac_sys_recv_(int fd, void *buf, size_t len, int flags, bool *ret_cut)
+{
+	if (ret_cut)
+		return recv_told(fd, buf, len, flags, ret_cut);
+	RETRY(ssize_t, recv(fd, buf, len, flags));
+}
+
 ssize_t ac_sys_send_(int fd, const struct iovec *iov, int count, bool more)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
 	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 
-	if (count == 1)
-		RETRY(ssize_t, send(fd, iov->iov_base, iov->iov_len, flags));
-	RETRY(ssize_t, sendmsg(fd, &msg, flags));
+	if (count > 1) {
+		struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count };
+
+		RETRY(ssize_t, sendmsg(fd, &msg, flags));
+	}
+	RETRY(ssize_t, send(fd, iov->iov_base, iov->iov_len, flags));
 }
 
 ssize_t ac_sys_read_(int fd, void *buf, size_t len)

@@ -53,6 +53,8 @@ static int settle(struct ac_dispatcher *d)
 		release(c);
 		return 0;
 	}
+	if (!c->out && !(d->flags & (AC_IS_LEAVING | AC_IS_CHOKED | AC_IS_DRAINED)))
+		return 0;
 	ac_flush_(c);
 	if ((d->flags & AC_IS_DRAINED) && !(d->flags & AC_IS_DOOMED)) {
 		d->flags &= ~(uint32_t)AC_IS_DRAINED;

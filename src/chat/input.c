@@ -150,7 +150,7 @@ static int too_long(struct ac_chat *c, struct ac_feed *f)
 	drop_record(c, f);
 	c->record_len = 0;
 	return ac_raisef(c, EMSGSIZE, "a record of more than %zu bytes",
-	                 ac_limit(&c->d, AC_MAX_RECORD));
+	                 ac_limit_(&c->d, AC_MAX_RECORD));
 }
 
 static bool is_bounded(const struct ac_chat *c)
@@ -167,7 +167,7 @@ static int collect(struct ac_chat *c, struct ac_feed *f, size_t len, size_t coun
 	f->pos += len;
 	if (len == 0)
 		return 0;
-	if (is_bounded(c) && c->record_len + counted > ac_limit(&c->d, AC_MAX_RECORD))
+	if (is_bounded(c) && c->record_len + counted > ac_limit_(&c->d, AC_MAX_RECORD))
 		return too_long(c, f);
 	if (is_bounded(c))
 		c->record_len += (uint32_t)counted;

@@ -299,9 +299,9 @@ static void weigh(struct ac_chat *c)
 	struct ac_dispatcher *d = &c->d;
 	struct ac_output *out = c->out;
 
-	if (out && out->total >= ac_limit(d, AC_HIGH_WATER))
+	if (out && out->total >= ac_limit_(d, AC_HIGH_WATER))
 		d->flags |= AC_IS_CHOKED;
-	else if ((d->flags & AC_IS_CHOKED) && (!out || out->total <= ac_limit(d, AC_LOW_WATER)))
+	else if ((d->flags & AC_IS_CHOKED) && (!out || out->total <= ac_limit_(d, AC_LOW_WATER)))
 		d->flags = (d->flags & ~(uint32_t)AC_IS_CHOKED) | AC_IS_DRAINED;
 	if (out && ac_fifo_is_empty(&out->fifo)) {
 		output_free(c);

@@ -19,7 +19,7 @@ static bool is_closed(const struct ac_chat *c)
 /* There is a queue, and room in it for so many bytes of memory. */
 static int need_room(struct ac_chat *c, size_t len)
 {
-	size_t most = ac_limit(&c->d, AC_MAX_OUTPUT), used = c->out ? c->out->memory : 0;
+	size_t most = ac_limit_(&c->d, AC_MAX_OUTPUT), used = c->out ? c->out->memory : 0;
 
 	if (used > most || len > most - used)
 		return ac_raisef(c, ENOBUFS, "%zu bytes queued, %zu more", used, len);
@@ -33,7 +33,7 @@ static int pushed(struct ac_chat *c)
 	if (!(d->flags & AC_IS_BUSY)) {
 		ac_flush_(c);
 		ac_update_(d);
-	} else if (c->out->total >= ac_limit(d, AC_HIGH_WATER)) {
+	} else if (c->out->total >= ac_limit_(d, AC_HIGH_WATER)) {
 		ac_flush_(c);
 	}
 	return 0;

@@ -133,7 +133,7 @@ static int hand_over(struct ac_dispatcher *d, int fd, const struct ac_addr *peer
 
 int ac_handle_accept_(struct ac_dispatcher *d)
 {
-	size_t most = ac_limit(d, AC_MAX_ACCEPTS);
+	size_t most = ac_limit_(d, AC_MAX_ACCEPTS);
 	struct ac_addr peer;
 
 	for (size_t i = 0; i < most; i++) {

@@ -17,7 +17,6 @@ int ac_handle_accepted_(struct ac_dispatcher *d, int fd, const struct ac_addr *p
 
 /* io.c: results of the transport made into those of the verbs */
 ssize_t ac_received_(struct ac_dispatcher *d, ssize_t n); /* end of input and loss are handled */
-void ac_moved_(struct ac_dispatcher *d);                  /* bytes came or went: not idle */
 void ac_unsent_(struct ac_dispatcher *d, int r);          /* a send failed: dooms, calls nobody */
 int ac_close_reason_when_sent_(const struct ac_dispatcher *d);
 

@@ -8,12 +8,6 @@
 
 #include <errno.h>
 
-void ac_moved_(struct ac_dispatcher *d)
-{
-	if (d->extra)
-		d->extra->active = ac_map_time_(d->map);
-}
-
 static bool ends(const struct ac_dispatcher *d)
 {
 	return (d->flags & AC_IS_STREAM) || d->transport != &ac_transport_socket_;

@@ -28,11 +28,7 @@ int ac_set_limit(struct ac_dispatcher *d, enum ac_limit which, size_t value)
 
 size_t ac_limit(const struct ac_dispatcher *d, enum ac_limit which)
 {
-	if ((unsigned)which >= AC_LIMITS)
-		return 0;
-	if (d->extra && d->extra->limits[which])
-		return d->extra->limits[which];
-	return d->cls->limits[which] ? d->cls->limits[which] : d->map->limits[which];
+	return (unsigned)which < AC_LIMITS ? ac_limit_(d, which) : 0;
 }
 
 static int look(void *arg);

@@ -71,8 +71,8 @@ ssize_t ac_sender_send(struct ac_sender *s, const void *data, size_t len)
 
 	if (d->flags & (AC_IS_CLOSING | AC_IS_LEAVING))
 		return 0;
-	if (len > ac_limit(d, AC_MAX_OUTPUT) - pending(s) ||
-	    pending(s) > ac_limit(d, AC_MAX_OUTPUT))
+	if (len > ac_limit_(d, AC_MAX_OUTPUT) - pending(s) ||
+	    pending(s) > ac_limit_(d, AC_MAX_OUTPUT))
 		return ac_raise(d, ENOBUFS);
 	if (!s->out && !(s->out = ac_alloc_(sizeof(*s->out))))
 		return ac_raise(d, ENOMEM);

@@ -100,6 +100,21 @@ struct ac_map {
 	size_t limits[AC_LIMITS];
 };
 
+/* The limit in force: the channel's own, else its class's, else the map's. */
+static inline size_t ac_limit_(const struct ac_dispatcher *d, enum ac_limit which)
+{
+	if (d->extra && d->extra->limits[which])
+		return d->extra->limits[which];
+	return d->cls->limits[which] ? d->cls->limits[which] : d->map->limits[which];
+}
+
+/* Bytes came or went: not idle. */
+static inline void ac_moved_(struct ac_dispatcher *d)
+{
+	if (d->extra)
+		d->extra->active = d->map->now ? d->map->now : ac_clock_();
+}
+
 /* ---- map.c ---- */
 struct ac_map *ac_map_of_(struct ac_map *map); /* itself, or the thread's own; NULL: no memory */
 void ac_map_release_(struct ac_map *m); /* depth--; frees a doomed map at 0: touch it no more */
