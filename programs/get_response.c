@@ -30,27 +30,6 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static bool has_control(struct ac_slice s)
-{
-	const unsigned char *p = s.data;
-
-	for (size_t i = 0; i < s.len; i++)
-		if ((p[i] < ' ' && p[i] != '\t') || p[i] == 127)
-			return true;
-	return false;
-}
-
-/* What stands before the first `end`, which is taken too; without one, all of it. */
-static struct ac_slice take_until(struct ac_slice *rest, const char *end)
-{
-	const char *p = rest->data, *at = memmem(p, rest->len, end, strlen(end));
-	struct ac_slice taken = { p, at ? (size_t)(at - p) : rest->len };
-	size_t used = at ? taken.len + strlen(end) : taken.len;
-
-	*rest = (struct ac_slice){ p + used, rest->len - used };
-	return taken;
-}
-
 /* A terminal is no place for what else a server may say. */
 static void copy_printable(char *text, size_t size, const char *p, size_t len)
 {
@@ -69,7 +48,7 @@ static int read_status(struct head *h, struct ac_slice line)
 	if (line.len < 12 || memcmp(p, "HTTP/1.", 7) != 0 || !is_digit(p[7]) || p[8] != ' ')
 		return bad(h, "not a status line of HTTP/1");
 	if (p[9] < '1' || p[9] > '9' || !is_digit(p[10]) || !is_digit(p[11]) ||
-	    (line.len > 12 && p[12] != ' ') || has_control(line))
+	    (line.len > 12 && p[12] != ' ') || http_has_control(line))
 		return bad(h, "bad status line");
 	h->r->status = (unsigned)((p[9] - '0') * 100 + (p[10] - '0') * 10 + p[11] - '0');
 	copy_printable(h->r->line, sizeof(h->r->line), p + 9, line.len - 9);
@@ -115,12 +94,13 @@ static bool read_place(struct ac_slice s, int64_t *ret_place)
 /* "bytes 0-9/100"; a star stands for a total, or for a range, that is not known. */
 static int read_range(struct head *h, struct ac_slice rest)
 {
-	struct ac_slice unit = take_until(&rest, " "), range = take_until(&rest, "/"), first;
+	struct ac_slice unit = http_take_until(&rest, " "), range = http_take_until(&rest, "/"),
+			first;
 	struct response *r = h->r;
 	bool known, good = http_is(unit, "bytes") && r->first < 0 && r->complete < 0;
 
 	known = !http_is(range, "*");
-	first = take_until(&range, "-");
+	first = http_take_until(&range, "-");
 	good = good && read_place(first, &r->first) && read_place(rest, &r->complete);
 	if (good && known)
 		good = read_place(range, &r->last) && r->first >= 0 && r->last >= r->first &&
@@ -149,11 +129,11 @@ static bool is_token(struct ac_slice s)
 
 static int read_field(struct head *h, struct ac_slice line)
 {
-	struct ac_slice value = line, name = take_until(&value, ":");
+	struct ac_slice value = line, name = http_take_until(&value, ":");
 
 	if (name.len == line.len || !is_token(name))
 		return bad(h, "a line that is no field");
-	if (has_control(value))
+	if (http_has_control(value))
 		return bad(h, "a control byte in a field");
 	value = http_trim(value);
 	if (http_is(name, "content-length"))
@@ -190,10 +170,10 @@ int response_read(const char *head, size_t len, bool to_head, struct response *r
 	struct response r = { .first = -1, .last = -1, .complete = -1, .modified = -1 };
 	struct head h = { .r = &r };
 	struct ac_slice rest = { head, len };
-	int e = read_status(&h, take_until(&rest, "\r\n"));
+	int e = read_status(&h, http_take_until(&rest, "\r\n"));
 
 	while (e == 0 && rest.len > 0)
-		e = read_field(&h, take_until(&rest, "\r\n"));
+		e = read_field(&h, http_take_until(&rest, "\r\n"));
 	if (e == 0)
 		e = choose_body(&h, to_head);
 	if (e == 0)

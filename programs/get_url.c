@@ -9,6 +9,8 @@
  */
 #include "get_url.h"
 
+#include "http/http.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -301,14 +303,6 @@ bool url_same_server(const struct url *a, const struct url *b)
 	return a->addr.len == b->addr.len && memcmp(&a->addr.sa, &b->addr.sa, a->addr.len) == 0;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 int url_file_name(const struct url *url, char *name, size_t size)
 {
 	size_t end = strcspn(url->target, "?"), i = folder_length(url->target), n = 0;
@@ -316,9 +310,10 @@ int url_file_name(const struct url *url, char *name, size_t size)
 	for (; i < end; i++) {
 		int c = (unsigned char)url->target[i];
 
-		if (c == '%' && hex_digit(url->target[i + 1]) >= 0 &&
-		    hex_digit(url->target[i + 2]) >= 0) {
-			c = hex_digit(url->target[i + 1]) * 16 + hex_digit(url->target[i + 2]);
+		if (c == '%' && http_hex_digit(url->target[i + 1]) >= 0 &&
+		    http_hex_digit(url->target[i + 2]) >= 0) {
+			c = http_hex_digit(url->target[i + 1]) * 16 +
+			    http_hex_digit(url->target[i + 2]);
 			i += 2;
 		}
 		if (c < ' ' || c == 0x7f || c == '/')

@@ -34,14 +34,6 @@ int http_body_read(const struct http_head *h, struct http_body *b)
 	return b->length > HTTP_BODY_MOST ? 413 : 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Digits, then nothing or ";extension", which is skipped. */
 int http_chunk_read(struct ac_slice line, uint64_t *ret_size)
 {
@@ -49,10 +41,10 @@ int http_chunk_read(struct ac_slice line, uint64_t *ret_size)
 	uint64_t size = 0;
 	size_t i = 0;
 
-	for (; i < line.len && hex_digit(p[i]) >= 0; i++) {
+	for (; i < line.len && http_hex_digit(p[i]) >= 0; i++) {
 		if (i >= 15)
 			return 400;
-		size = size * 16 + (uint64_t)hex_digit(p[i]);
+		size = size * 16 + (uint64_t)http_hex_digit(p[i]);
 	}
 	if (i == 0 || (i < line.len && p[i] != ';'))
 		return 400;

@@ -54,20 +54,25 @@ bool http_number(struct ac_slice s, uint64_t *ret_number)
 	return true;
 }
 
-/* Takes what stands before the next CRLF. A CR or LF alone is left in, to be found as a control byte. */
-static struct ac_slice take_line(struct ac_slice *rest)
+int http_hex_digit(char c)
 {
-	const char *end = memmem(rest->data, rest->len, "\r\n", 2);
-	struct ac_slice line = { rest->data,
-		                 end ? (size_t)(end - (const char *)rest->data) : rest->len };
-	size_t taken = end ? line.len + 2 : line.len;
-
-	rest->data = (const char *)rest->data + taken;
-	rest->len -= taken;
-	return line;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool has_control(struct ac_slice s)
+struct ac_slice http_take_until(struct ac_slice *rest, const char *end)
+{
+	const char *p = rest->data, *at = memmem(p, rest->len, end, strlen(end));
+	struct ac_slice taken = { p, at ? (size_t)(at - p) : rest->len };
+	size_t used = at ? taken.len + strlen(end) : taken.len;
+
+	*rest = (struct ac_slice){ p + used, rest->len - used };
+	return taken;
+}
+
+bool http_has_control(struct ac_slice s)
 {
 	const unsigned char *p = s.data;
 
@@ -95,7 +100,7 @@ static int read_request_line(struct ac_slice line, struct http_head *h)
 	h->line = line;
 	if (line.len > HTTP_LINE_MOST)
 		return 414;
-	if (!first || first == last || has_control(line))
+	if (!first || first == last || http_has_control(line))
 		return 400;
 	h->method = (struct ac_slice){ p, (size_t)(first - p) };
 	h->target = (struct ac_slice){ first + 1, (size_t)(last - first - 1) };
@@ -115,7 +120,7 @@ static int read_field(struct ac_slice line, struct http_head *h)
 	const char *p = line.data, *colon = memchr(p, ':', line.len);
 	struct http_field *f = &h->fields[h->count];
 
-	if (!colon || has_control(line))
+	if (!colon || http_has_control(line))
 		return 400;
 	if (h->count == HTTP_FIELDS_MOST)
 		return 431;
@@ -146,12 +151,12 @@ int http_head_read(const char *data, size_t len, struct http_head *h)
 	h->minor = 1;
 	h->method = h->target = (struct ac_slice){ "", 0 };
 	if (len >= 2 && memcmp(data, "\r\n", 2) == 0)
-		take_line(&rest);
-	status = read_request_line(take_line(&rest), h);
+		http_take_until(&rest, "\r\n");
+	status = read_request_line(http_take_until(&rest, "\r\n"), h);
 	if (status == 0 && len > HTTP_HEAD_MOST)
 		status = 431;
 	while (status == 0 && rest.len)
-		status = read_field(take_line(&rest), h);
+		status = read_field(http_take_until(&rest, "\r\n"), h);
 	return status ? status : check_host(h);
 }
 

@@ -32,6 +32,11 @@ const struct ac_slice *http_field(const struct http_head *h,
                                   const char *name); /* first; NULL: none */
 bool http_is(struct ac_slice s, const char *word);   /* without regard to case */
 bool http_has_token(const struct http_head *h, const char *name, const char *token);
+/* What stands before the first `end`, which is taken too; without one, all of it. A CR or LF alone is left in
+ * a line, to be found as a control byte. */
+struct ac_slice http_take_until(struct ac_slice *rest, const char *end);
+bool http_has_control(struct ac_slice s);     /* but a tab */
+int http_hex_digit(char c);                   /* -1: none */
 struct ac_slice http_trim(struct ac_slice s); /* spaces and tabs at both ends */
 bool http_number(struct ac_slice s,
                  uint64_t *ret_number); /* digits only; false: none, or too many */

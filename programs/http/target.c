@@ -8,14 +8,6 @@
 
 #include <string.h>
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "http://host/path" is the same as "/path". */
 static struct ac_slice without_authority(struct ac_slice t)
 {
@@ -40,9 +32,9 @@ static size_t decode(const char *p, size_t left, unsigned char *ret_byte)
 		*ret_byte = c;
 		return 1;
 	}
-	if (left < 3 || hex(p[1]) < 0 || hex(p[2]) < 0)
+	if (left < 3 || http_hex_digit(p[1]) < 0 || http_hex_digit(p[2]) < 0)
 		return 0;
-	*ret_byte = (unsigned char)(hex(p[1]) * 16 + hex(p[2]));
+	*ret_byte = (unsigned char)(http_hex_digit(p[1]) * 16 + http_hex_digit(p[2]));
 	return *ret_byte < ' ' || *ret_byte == 127 ? 0 : 3;
 }
 

@@ -27,8 +27,9 @@ static int replace_all(struct escaping *e)
 		struct ac_slice s = ac_buf_all_(&e->in);
 
 		at = ac_find_(s.data, s.len, from, e->from_len);
-		held = e->ended ? 0 : ac_find_prefix_at_end(s.data, s.len, from, e->from_len);
 		if (at == AC_NOT_FOUND) {
+			held = e->ended ? 0
+			                : ac_find_prefix_at_end(s.data, s.len, from, e->from_len);
 			r = ac_buf_append_(&e->out, s.data, s.len - held);
 			if (r >= 0)
 				ac_buf_drop_(&e->in, s.len - held);

@@ -2,6 +2,7 @@
 #include "producer.h"
 
 #include <errno.h>
+#include <limits.h>
 
 struct function {
 	struct ac_producer p;
@@ -15,10 +16,10 @@ static int function_more(struct ac_producer *p, struct ac_slice *ret_slice)
 	struct function *f = (struct function *)p;
 	ssize_t n = f->fn(f->arg, f->buffer, sizeof(f->buffer));
 
+	if (n > (ssize_t)sizeof(f->buffer) || n < INT_MIN)
+		return -EOVERFLOW;
 	if (n < 0)
 		return (int)n;
-	if ((size_t)n > sizeof(f->buffer))
-		return -EOVERFLOW;
 	*ret_slice = (struct ac_slice){ f->buffer, (size_t)n };
 	return 0;
 }

@@ -32,8 +32,13 @@ struct ac_producer *ac_lines_producer(const char *const *lines, size_t count)
 	size_t len = 0;
 	char *end;
 
-	for (size_t i = 0; i < count; i++)
-		len += strlen(lines[i]) + 2;
+	for (size_t i = 0; i < count; i++) {
+		size_t n = strlen(lines[i]) + 2;
+
+		if (n > SIZE_MAX - sizeof(*l) - len)
+			return NULL;
+		len += n;
+	}
 	l = ac_producer_new_(sizeof(*l) + len, &lines_class, NULL);
 	if (!l)
 		return NULL;

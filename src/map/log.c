@@ -26,35 +26,35 @@ void ac_log_default_(struct ac_dispatcher *d, enum ac_log_level level, const cha
 	say(d->map, level, text);
 }
 
+/* Formats the arguments behind `format` into `text`. */
+#define FORMAT(text, format)                                                                       \
+	do {                                                                                       \
+		va_list args_;                                                                     \
+		va_start(args_, format);                                                           \
+		vsnprintf(text, sizeof(text), format, args_);                                      \
+		va_end(args_);                                                                     \
+	} while (0)
+
 void ac_map_log(struct ac_map *map, enum ac_log_level level, const char *format, ...)
 {
 	char text[LINE_SIZE];
-	va_list args;
 
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
+	FORMAT(text, format);
 	say(ac_map_of_(map), level, text);
 }
 
 void ac_log_info(struct ac_dispatcher *d, enum ac_log_level level, const char *format, ...)
 {
 	char text[LINE_SIZE];
-	va_list args;
 
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
+	FORMAT(text, format);
 	d->cls->log(d, level, text);
 }
 
 void ac_log(struct ac_dispatcher *d, const char *format, ...)
 {
 	char text[LINE_SIZE];
-	va_list args;
 
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
+	FORMAT(text, format);
 	d->cls->log(d, AC_LOG_INFO, text);
 }
