@@ -196,6 +196,7 @@ static void told_also_when_it_could_not_be_made(void **state)
 	assert_int_equal(freed, 1);
 	assert_int_equal(h.calls, 1);
 	assert_int_equal(h.total, -1);
+	assert_int_equal(h.freed_before, 0); /* the inner one was still there */
 	assert_null(ac_hooked_producer(NULL, hook, &h));
 	assert_int_equal(h.calls, 2);
 	assert_int_equal(h.total, -1);

@@ -2,7 +2,7 @@
  * hooked.c — tells when another producer is exhausted, and how much it gave.
  *
  * Invariant: the hook runs exactly once: with the total at the end, or with -1 when the producer is freed
- * before, also when it could not be made at all.
+ * before, also when it could not be made at all. The inner producer is alive while it runs.
  */
 #include "producer.h"
 
@@ -51,11 +51,12 @@ static const struct ac_producer_class hooked_class = { "hooked_producer", hooked
 struct ac_producer *ac_hooked_producer(struct ac_producer *inner,
                                        void (*hook)(void *arg, int64_t total), void *arg)
 {
-	struct hooked *h = inner ? ac_producer_new_(sizeof(*h), &hooked_class, inner) : NULL;
+	struct hooked *h = inner ? ac_producer_new_(sizeof(*h), &hooked_class, NULL) : NULL;
 
 	if (!h) {
 		if (hook)
 			hook(arg, -1);
+		ac_producer_free(inner);
 		return NULL;
 	}
 	h->inner = inner;
