@@ -9,6 +9,10 @@ for page in doc/man/*.[13]; do
 		while read -r other; do [ -f "doc/man/$other" ] || echo "no page $other"; done >>"$tmp/faults"
 	[ -s "$tmp/faults" ] && { cat "$tmp/faults"; echo "not ok $page"; } || echo "ok $page"
 done
+for section in ERRORS EXAMPLES BUGS; do
+	without=$(grep -L "^\.Sh $section" doc/man/*.3)
+	[ -z "$without" ] && echo "ok $section" || echo "not ok no $section in $without"
+done
 for page in doc/man/*.3; do
 	awk '/^\.Sh NAME/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.Nm ac_/ { print $2 }' "$page"
 done | sort >"$tmp/named"
