@@ -1,8 +1,8 @@
 /*
  * echo.c — `asyncore echo`: sends back each line as it came.
  *
- * Design: a line ends with CRLF or LF, and its end is part of what is sent back. What a client leaves without
- * an end when it goes is no line and is not sent back.
+ * Design: a line ends with CRLF or LF, and its end is part of what is sent back. What a client leaves
+ * without an end when it goes is no line and is not sent back.
  */
 #include "program.h"
 

@@ -26,7 +26,8 @@ struct ac_map *program_map(const char *name, const char *poller);
  * signals are blocked from now on and read from a descriptor. 0, or -errno. */
 int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg);
 
-/* Listens and prints "NAME listening on SCHEME ADDRESS" with the real port; NULL after one clear line on stderr. */
+/* Listens and prints "NAME listening on SCHEME ADDRESS" with the real port; NULL after one clear
+ * line on stderr. */
 struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *cls,
                                      const char *name, const char *scheme, const char *address);
 

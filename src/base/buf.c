@@ -3,6 +3,8 @@
  *
  * Invariants: start ≤ end ≤ cap; an empty buffer has start = end = 0, so that it is filled from its
  * beginning. Memory goes back when the last byte is dropped: an idle channel holds none.
+ * Bytes are moved to the front only when at least as many were dropped since, so that a full buffer from
+ * which little is taken at a time does not move all of it for every byte.
  */
 #include "base.h"
 
@@ -18,12 +20,12 @@ static int make_room(struct ac_buf *b, size_t len)
 		return 0;
 	if (len > SIZE_MAX / 4 - used)
 		return -EOVERFLOW;
-	if (b->start) {
+	if (b->start && b->start >= used) {
 		memmove(b->data, b->data + b->start, used);
 		b->start = 0;
 		b->end = used;
 	}
-	while (cap < used + len)
+	while (cap < b->end + len)
 		cap *= 2;
 	if (cap == b->cap)
 		return 0;

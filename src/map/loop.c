@@ -76,7 +76,7 @@ static int pass(struct ac_map *m, int64_t timeout, bool held)
 	m->now = 0;
 	ask_predicates(m);
 	n = wait_for_events(m, timeout, held);
-	m->now = ac_clock_();
+	m->now = m->wheel.count ? ac_clock_() : AC_UNREAD;
 	for (int i = 0; i < n; i++)
 		take_over(m, &m->poller->found[i]);
 	run_queue(m);
@@ -123,7 +123,9 @@ int ac_loop(struct ac_map *map, const struct ac_loop_opts *opts)
 		return -ENOMEM;
 	m->loops++;
 	while (r == 0 && o->count >= 0 && anything_left(m, o->tasks) && !m->doomed) {
-		r = pass(m, wait, o->tasks == AC_TASKS_HOLD);
+		/* a wait after which nobody would be asked or counted needs no timer in the kernel */
+		r = pass(m, o->count == 0 && m->asked.count == 0 ? -1 : wait,
+		         o->tasks == AC_TASKS_HOLD);
 		if (o->count > 0 && --left == 0)
 			break;
 	}

@@ -157,8 +157,10 @@ struct ac_map *ac_map_of_(struct ac_map *map)
 	return map ? map : ac_map_default();
 }
 
-int64_t ac_map_time_(const struct ac_map *m)
+int64_t ac_map_time_(struct ac_map *m)
 {
+	if (m->now == AC_UNREAD)
+		m->now = ac_clock_();
 	return m->depth && m->now ? m->now : ac_clock_();
 }
 

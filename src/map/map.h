@@ -57,12 +57,14 @@ struct ac_chunk {
 #define AC_CHUNK_SIZE 16384
 #define AC_CHUNKS_KEPT 16
 
+#define AC_UNREAD (-1)
+
 struct ac_map {
 	struct ac_poller *poller;
 	bool edge, exit, doomed;
 	unsigned depth; /* passes and frames on the stack */
 	unsigned loops; /* calls of ac_loop on the stack */
-	int64_t now;    /* as the pass began */
+	int64_t now;    /* as the pass began; AC_UNREAD: nobody has asked yet; 0: outside */
 
 	struct ac_slot *slots;
 	size_t slot_cap, slot_used;
@@ -108,19 +110,20 @@ static inline size_t ac_limit_(const struct ac_dispatcher *d, enum ac_limit whic
 	return d->cls->limits[which] ? d->cls->limits[which] : d->map->limits[which];
 }
 
+int64_t ac_map_time_(struct ac_map *m); /* the pass's, or now */
+
 /* Bytes came or went: not idle. */
 static inline void ac_moved_(struct ac_dispatcher *d)
 {
 	if (d->extra)
-		d->extra->active = d->map->now ? d->map->now : ac_clock_();
+		d->extra->active = ac_map_time_(d->map);
 }
 
 /* ---- map.c ---- */
 struct ac_map *ac_map_of_(struct ac_map *map); /* itself, or the thread's own; NULL: no memory */
 void ac_map_release_(struct ac_map *m); /* depth--; frees a doomed map at 0: touch it no more */
 void ac_map_reap_(struct ac_map *m);    /* frees it if it is doomed and nobody is inside */
-int64_t ac_map_time_(const struct ac_map *m); /* the pass's, or now */
-void *ac_chunk_take_(struct ac_map *m);       /* AC_CHUNK_SIZE bytes; NULL: no memory */
+void *ac_chunk_take_(struct ac_map *m); /* AC_CHUNK_SIZE bytes; NULL: no memory */
 void ac_chunk_give_(struct ac_map *m, void *chunk);
 char *ac_buffer_take_(struct ac_map *m); /* for one read: behind the headroom */
 void ac_buffer_give_(struct ac_map *m, char *buffer);

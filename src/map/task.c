@@ -197,7 +197,7 @@ static void fire(struct ac_map *m, struct ac_task *t)
 
 	take_out(t);
 	if (t->interval)
-		set_next(t, m->now);
+		set_next(t, ac_map_time_(m));
 	m->error.code = 0;
 	r = ac_task_call(t);
 	if (r == AC_EXIT) {
@@ -229,7 +229,7 @@ void ac_tasks_run_(struct ac_map *m, bool held)
 	if (m->wheel.count == 0)
 		return;
 	round = ++m->round;
-	ac_wheel_advance_(&m->wheel, m->now);
+	ac_wheel_advance_(&m->wheel, ac_map_time_(m));
 	while ((t = first_due(m, round, held)) != NULL)
 		fire(m, t);
 }
