@@ -3,7 +3,8 @@
  *
  * Design: the only reader of errno, so that the list of calls can be held against `nm -u` and replaced in
  * a simulation. SIGPIPE never reaches the program: sockets are written with MSG_NOSIGNAL, other
- * descriptors with the signal blocked and, where it became pending through us, taken back.
+ * descriptors, and sockets by sendfile, with the signal blocked and, where it became pending through us,
+ * taken back.
  */
 #include "base.h"
 
@@ -64,6 +65,38 @@ ssize_t ac_sys_read_(int fd, void *buf, size_t len)
 	RETRY(ssize_t, read(fd, buf, len));
 }
 
+/* Blocks SIGPIPE. Whether one is pending already, which only a program that blocks it can have. */
+static bool hold_pipe_signal(sigset_t *ret_old)
+{
+	sigset_t set, pending;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, ret_old);
+	if (!sigismember(ret_old, SIGPIPE))
+		return false;
+	sigpending(&pending);
+	return sigismember(&pending, SIGPIPE);
+}
+
+static void release_pipe_signal(const sigset_t *old, bool take)
+{
+	const struct timespec no_time = { 0, 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	while (take && sigtimedwait(&set, NULL, &no_time) < 0 && errno == EINTR)
+		;
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+/* The signal comes also with a part written, when the reader left in the middle. */
+static bool may_be_broken(ssize_t n, size_t wanted)
+{
+	return n < 0 ? n == -EPIPE : (size_t)n < wanted;
+}
+
 static ssize_t writev_retry(int fd, const struct iovec *iov, int count)
 {
 	RETRY(ssize_t, writev(fd, iov, count));
@@ -71,21 +104,16 @@ static ssize_t writev_retry(int fd, const struct iovec *iov, int count)
 
 ssize_t ac_sys_write_(int fd, const struct iovec *iov, int count)
 {
-	const struct timespec no_time = { 0, 0 };
-	sigset_t pipe_set, old_set, pending;
+	size_t wanted = 0;
+	sigset_t old;
 	bool was_pending;
 	ssize_t n;
 
-	sigemptyset(&pipe_set);
-	sigaddset(&pipe_set, SIGPIPE);
-	sigpending(&pending);
-	was_pending = sigismember(&pending, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe_set, &old_set);
+	for (int i = 0; i < count; i++)
+		wanted += iov[i].iov_len;
+	was_pending = hold_pipe_signal(&old);
 	n = writev_retry(fd, iov, count);
-	if (n == -EPIPE && !was_pending)
-		while (sigtimedwait(&pipe_set, NULL, &no_time) < 0 && errno == EINTR)
-			;
-	pthread_sigmask(SIG_SETMASK, &old_set, NULL);
+	release_pipe_signal(&old, !was_pending && may_be_broken(n, wanted));
 	return n;
 }
 
@@ -94,9 +122,29 @@ ssize_t ac_sys_pread_(int fd, void *buf, size_t len, int64_t offset)
 	RETRY(ssize_t, pread(fd, buf, len, offset));
 }
 
-ssize_t ac_sys_sendfile_(int out, int in, int64_t *offset, size_t len)
+static ssize_t sendfile_retry(int out, int in, int64_t *offset, size_t len)
 {
 	RETRY(ssize_t, sendfile(out, in, offset, len));
+}
+
+/* sendfile knows no MSG_NOSIGNAL. */
+ssize_t ac_sys_sendfile_(int out, int in, int64_t *offset, size_t len)
+{
+	sigset_t old;
+	bool was_pending = hold_pipe_signal(&old);
+	ssize_t n = sendfile_retry(out, in, offset, len);
+
+	release_pipe_signal(&old, !was_pending && may_be_broken(n, len));
+	return n;
+}
+
+/* Linux reports one byte more than there is for a path that fills sun_path. */
+static void give_addr(struct ac_addr *ret_addr, struct ac_addr *addr)
+{
+	if (addr->len > sizeof(addr->un))
+		addr->len = sizeof(addr->un);
+	if (ret_addr)
+		*ret_addr = *addr;
 }
 
 ssize_t ac_sys_recvfrom_(int fd, void *buf, size_t len, struct ac_addr *ret_from)
@@ -109,8 +157,7 @@ ssize_t ac_sys_recvfrom_(int fd, void *buf, size_t len, struct ac_addr *ret_from
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	if (ret_from)
-		*ret_from = from;
+	give_addr(ret_from, &from);
 	return n;
 }
 
@@ -124,10 +171,19 @@ int ac_sys_socket_(int family, int type)
 	RETRY(int, socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
+static int accept_retry(int fd, struct ac_addr *peer)
+{
+	RETRY(int, accept4(fd, &peer->sa, &peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
 int ac_sys_accept_(int fd, struct ac_addr *ret_peer)
 {
-	ret_peer->len = sizeof(ret_peer->un);
-	RETRY(int, accept4(fd, &ret_peer->sa, &ret_peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC));
+	struct ac_addr peer = { .len = sizeof(peer.un) };
+	int r = accept_retry(fd, &peer);
+
+	if (r >= 0)
+		give_addr(ret_peer, &peer);
+	return r;
 }
 
 int ac_sys_bind_(int fd, const struct ac_addr *addr)
@@ -206,14 +262,22 @@ int ac_sys_setopt_(int fd, int level, int name, int value)
 
 int ac_sys_sockname_(int fd, struct ac_addr *ret_addr)
 {
-	ret_addr->len = sizeof(ret_addr->un);
-	return getsockname(fd, &ret_addr->sa, &ret_addr->len) < 0 ? -errno : 0;
+	struct ac_addr addr = { .len = sizeof(addr.un) };
+
+	if (getsockname(fd, &addr.sa, &addr.len) < 0)
+		return -errno;
+	give_addr(ret_addr, &addr);
+	return 0;
 }
 
 int ac_sys_peername_(int fd, struct ac_addr *ret_addr)
 {
-	ret_addr->len = sizeof(ret_addr->un);
-	return getpeername(fd, &ret_addr->sa, &ret_addr->len) < 0 ? -errno : 0;
+	struct ac_addr addr = { .len = sizeof(addr.un) };
+
+	if (getpeername(fd, &addr.sa, &addr.len) < 0)
+		return -errno;
+	give_addr(ret_addr, &addr);
+	return 0;
 }
 
 int ac_sys_unread_(int fd)
