@@ -1,75 +1,5 @@
-/* test_base.c — the rest of the base room: mem.c, clock.c, buf.c, addr.c, error.c, version.c. */
+/* test_base.c — addr.c, error.c, version.c. */
 #include "harness.h"
-
-#include <math.h>
-#include <stdlib.h>
-
-#include "../src/base/base.h"
-
-static void allocator_cannot_change_under_a_map(void **state)
-{
-	struct world *w = *state;
-	struct ac_map *m;
-
-	assert_non_null(w->map);
-	assert_int_equal(ac_set_allocator(NULL), -EBUSY);
-	m = ac_map_new(NULL);
-	assert_true(allocations() > 0); /* the hook is asked */
-	ac_map_free(m);
-	assert_int_equal(ac_set_allocator(NULL), -EBUSY);
-}
-
-static void seconds_become_nanoseconds_rounded_up(void **state)
-{
-	(void)state;
-	assert_int_equal(ac_ns_(0), 0);
-	assert_int_equal(ac_ns_(1e-10), 1);
-	assert_int_equal(ac_ns_(0.0005), 500000);
-	assert_int_equal(ac_ns_(1.5), 1500000000);
-	assert_int_equal(ac_ns_(NAN), -1);
-	assert_int_equal(ac_ns_(INFINITY), INT64_MAX / 4);
-	assert_int_equal(ac_ns_(-INFINITY), -(INT64_MAX / 4));
-	assert_true(ac_clock_() > 0);
-	assert_true(ac_clock_() <= ac_clock_());
-}
-
-static void buffer_keeps_order_and_frees_when_empty(void **state)
-{
-	struct ac_buf b = { NULL, 0, 0, 0 };
-	char expected = 0, next = 0;
-	unsigned seed = 3;
-
-	(void)state;
-	for (int round = 0; round < 20000; round++) {
-		char piece[300];
-		size_t n = (size_t)rand_r(&seed) % sizeof(piece), used;
-
-		for (size_t i = 0; i < n; i++)
-			piece[i] = next++;
-		assert_int_equal(ac_buf_append_(&b, piece, n), 0);
-		used = b.end - b.start;
-		n = used ? (size_t)rand_r(&seed) % (used + 1) : 0;
-		for (size_t i = 0; i < n; i++)
-			assert_int_equal(b.data[b.start + i], expected++);
-		ac_buf_drop_(&b, n);
-	}
-	ac_buf_drop_(&b, b.end - b.start);
-	assert_null(b.data);
-	assert_int_equal(b.cap, 0);
-}
-
-static void buffer_refuses_to_overflow(void **state)
-{
-	struct ac_buf b = { NULL, 0, 0, 0 };
-
-	(void)state;
-	assert_int_equal(ac_buf_append_(&b, "x", SIZE_MAX), -EOVERFLOW);
-	assert_int_equal(ac_buf_append_(&b, "x", SIZE_MAX - 1), -EOVERFLOW);
-	assert_int_equal(ac_buf_append_(&b, "x", 1), 0);
-	assert_int_equal(ac_buf_append_(&b, "x", SIZE_MAX / 2), -EOVERFLOW);
-	assert_int_equal(b.end, 1);
-	ac_buf_done_(&b);
-}
 
 static void addresses_there_and_back(void **state)
 {
@@ -167,10 +97,6 @@ static void version_and_features(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(allocator_cannot_change_under_a_map, epoll),
-		cmocka_unit_test(seconds_become_nanoseconds_rounded_up),
-		cmocka_unit_test(buffer_keeps_order_and_frees_when_empty),
-		cmocka_unit_test(buffer_refuses_to_overflow),
 		cmocka_unit_test(addresses_there_and_back),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(trace_is_cut_to_the_buffer_and_never_behind_it),

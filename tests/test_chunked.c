@@ -1,4 +1,4 @@
-/* test_chunked.c — chunks around what an inner producer gives: their sizes, their slices, their end. */
+/* test_chunked.c — chunks around what an inner producer gives: sizes, slices, the end. */
 #include "harness.h"
 
 #include <stdlib.h>
@@ -6,8 +6,8 @@
 #define MEGABYTE 1000000
 #define COPIED 4096 /* the longest piece that goes out with its frame in one slice */
 
-/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then it has
- * nothing yet. With an error it fails where it would end. */
+/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then
+ * it has nothing yet. With an error it fails where it would end. */
 struct strict {
 	struct ac_producer p;
 	const char *data;
@@ -51,7 +51,8 @@ static void strict_free(struct ac_producer *p)
 	free(p);
 }
 
-static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed, int error)
+static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed,
+                                  int error)
 {
 	static const struct ac_producer_class cls = { "strict", strict_more, strict_free };
 	struct strict *s = malloc(sizeof(*s));
@@ -85,7 +86,7 @@ static int drain(struct ac_producer *p, int *ret_waits)
 	return r;
 }
 
-/* Reads the chunks as a peer would; strict about every byte. True if the last chunk was among them. */
+/* Reads the chunks as a peer would, strict about every byte. True if the last one was there. */
 static bool unchunk(const char *data, size_t len)
 {
 	size_t at = 0, n = 0;
@@ -146,7 +147,9 @@ static void nothing_is_the_last_chunk_alone(void **state)
 
 static void size_is_hex_at_each_new_digit(void **state)
 {
-	static const size_t sizes[] = { 1, 9, 10, 15, 16, 255, 256, 4095, 4096, 4097, 65535, 65536 };
+	static const size_t sizes[] = {
+		1, 9, 10, 15, 16, 255, 256, 4095, 4096, 4097, 65535, 65536
+	};
 	char *data = calloc(1, 65536), head[16];
 	int none;
 

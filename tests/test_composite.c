@@ -1,12 +1,12 @@
-/* test_composite.c — one producer after the other: order, empty parts, errors, who frees what and when. */
+/* test_composite.c — one producer after the other: order, empty parts, errors, who frees what. */
 #include "harness.h"
 
 #include <stdlib.h>
 
 #define MEGABYTE 1000000
 
-/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then it has
- * nothing yet. With an error it fails where it would end. */
+/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then
+ * it has nothing yet. With an error it fails where it would end. */
 struct strict {
 	struct ac_producer p;
 	const char *data;
@@ -50,7 +50,8 @@ static void strict_free(struct ac_producer *p)
 	free(p);
 }
 
-static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed, int error)
+static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed,
+                                  int error)
 {
 	static const struct ac_producer_class cls = { "strict", strict_more, strict_free };
 	struct strict *s = malloc(sizeof(*s));
@@ -63,7 +64,8 @@ static struct ac_producer *strict(const void *data, size_t len, size_t most, uns
 /* Compares with what is expected while asking; the first error, else 0. */
 static int compare(struct ac_producer *p, const char *expected, size_t len, int *ret_waits)
 {
-	struct ac_slice s = { NULL, 0 };
+	struct ac_slice s = { "", 0 };
+	const void *last = s.data;
 	size_t n = 0;
 	int r;
 
@@ -71,9 +73,11 @@ static int compare(struct ac_producer *p, const char *expected, size_t len, int 
 	*ret_waits = 0;
 	while ((r = p->cls->more(p, &s)) == -EAGAIN || (r == 0 && s.len)) {
 		if (r == -EAGAIN) {
+			assert_ptr_equal(s.data, last); /* untouched */
 			++*ret_waits;
 			continue;
 		}
+		last = s.data;
 		assert_true(s.len <= len - n);
 		assert_memory_equal(s.data, expected + n, s.len);
 		n += s.len;
@@ -84,6 +88,8 @@ static int compare(struct ac_producer *p, const char *expected, size_t len, int 
 
 static void empty_parts_anywhere_do_not_end_it(void **state)
 {
+	static const char digits[] = "012345";
+
 	(void)state;
 	for (unsigned set = 0; set < 64; set++) { /* which of six parts are empty */
 		struct ac_producer *parts[6], *p;
@@ -95,8 +101,8 @@ static void empty_parts_anywhere_do_not_end_it(void **state)
 		for (unsigned i = 0; i < 6; i++) {
 			bool empty = set >> i & 1;
 
-			parts[i] = strict("012345" + i, !empty, 1, set + i, 0);
-			strncat(expected, "012345" + i, !empty);
+			parts[i] = strict(&digits[i], !empty, 1, set + i, 0);
+			strncat(expected, &digits[i], !empty);
 		}
 		p = ac_composite_producer(parts, 6);
 		assert_int_equal(compare(p, expected, strlen(expected), &waited), 0);
@@ -121,7 +127,8 @@ static void no_parts_no_output(void **state)
 
 static void array_may_change_once_it_was_copied(void **state)
 {
-	struct ac_producer *parts[] = { ac_simple_producer("ab", 2, 1), ac_simple_producer("c", 1, 0) };
+	struct ac_producer *parts[] = { ac_simple_producer("ab", 2, 1),
+		                        ac_simple_producer("c", 1, 0) };
 	struct ac_producer *p = ac_composite_producer(parts, 2);
 	int none;
 

@@ -1,12 +1,12 @@
-/* test_escaping.c — a replacement for each occurrence: wherever pieces cut it, whatever overlaps. */
+/* test_escaping.c — a replacement for each occurrence, wherever pieces cut it. */
 #include "harness.h"
 
 #include <stdlib.h>
 
 #define MEGABYTE 1000000
 
-/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then it has
- * nothing yet. With an error it fails where it would end. */
+/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then
+ * it has nothing yet. With an error it fails where it would end. */
 struct strict {
 	struct ac_producer p;
 	const char *data;
@@ -50,7 +50,8 @@ static void strict_free(struct ac_producer *p)
 	free(p);
 }
 
-static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed, int error)
+static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed,
+                                  int error)
 {
 	static const struct ac_producer_class cls = { "strict", strict_more, strict_free };
 	struct strict *s = malloc(sizeof(*s));
@@ -90,7 +91,8 @@ static int drain(struct ac_producer *p, int *ret_waits)
 }
 
 /* The model: from left to right, one place at a time. The result is the caller's to free. */
-static char *replace(const char *data, size_t len, const char *from, const char *to, size_t *ret_len)
+static char *replace(const char *data, size_t len, const char *from, const char *to,
+                     size_t *ret_len)
 {
 	size_t from_len = strlen(from), to_len = strlen(to), n = 0;
 	char *result = malloc(len * (to_len + 1) + 1);
@@ -108,8 +110,8 @@ static char *replace(const char *data, size_t len, const char *from, const char 
 	return result;
 }
 
-static void as_the_model(const char *data, size_t len, const char *from, const char *to, size_t most,
-                         unsigned seed)
+static void as_the_model(const char *data, size_t len, const char *from, const char *to,
+                         size_t most, unsigned seed)
 {
 	size_t n;
 	char *expected = replace(data, len, from, to, &n);
@@ -134,14 +136,15 @@ static void as_the_model(const char *data, size_t len, const char *from, const c
 static void dots_are_stuffed_wherever_pieces_cut(void **state)
 {
 	static const char *const texts[] = {
-		"\r\n.",      "\r\n.\r\n", "a\r\n.b\r\n..c\r\n", "\r\n\r\n.\r",       "",
-		"\r\n.\r\n.", "\r\r\n.",   "...\r\n",             "no line ends here", "\r",
+		"\r\n.",   "\r\n.\r\n", "a\r\n.b\r\n..c\r\n", "\r\n\r\n.\r", "", "\r\n.\r\n.",
+		"\r\r\n.", "...\r\n",   "no line ends here",  "\r",
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		for (unsigned seed = 0; seed < 100; seed++)
-			as_the_model(texts[i], strlen(texts[i]), "\r\n.", "\r\n..", 1 + seed % 5, seed);
+			as_the_model(texts[i], strlen(texts[i]), "\r\n.", "\r\n..", 1 + seed % 5,
+			             seed);
 }
 
 static void overlaps_are_taken_from_the_left(void **state)
@@ -284,7 +287,8 @@ static void empty_string_is_refused_and_the_inner_one_freed(void **state)
 /* A longer life: its buffers grow at several places. -1: it could not be made. */
 static int life(const char *data, size_t len)
 {
-	struct ac_producer *p = ac_escaping_producer(strict(data, len, 700, 11, 0), "\r\n.", "\r\n..");
+	struct ac_producer *p =
+		ac_escaping_producer(strict(data, len, 700, 11, 0), "\r\n.", "\r\n..");
 	int r, waited;
 
 	if (!p)
@@ -294,19 +298,15 @@ static int life(const char *data, size_t len)
 	return r;
 }
 
-static void every_allocation_fails_once(void **state)
+static void each_fails_once(const char *data, size_t len, size_t expected_len)
 {
-	char data[3000];
 	long before = allocations(), nth = 0;
 	int r;
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(data); i++)
-		data[i] = "\r\n."[i % 3];
 	made = freed = 0;
 	for (;;) {
 		fail_allocation(++nth, false);
-		r = life(data, sizeof(data));
+		r = life(data, len);
 		assert_int_equal(allocations(), before);
 		assert_int_equal(freed, made);
 		if (!allocation_failed())
@@ -315,8 +315,24 @@ static void every_allocation_fails_once(void **state)
 	}
 	fail_allocation(0, false);
 	assert_int_equal(r, 0);
-	assert_int_equal(joined_len, 4000);
+	assert_int_equal(joined_len, expected_len);
 	assert_true(nth > 5); /* there were some to fail */
+}
+
+/* Where memory is asked for depends on what there is: only occurrences, none, few between much. */
+static void every_allocation_fails_once(void **state)
+{
+	char data[3000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = "\r\n."[i % 3];
+	each_fails_once(data, sizeof(data), 4000);
+	memset(data, 'x', sizeof(data));
+	each_fails_once(data, sizeof(data), 3000);
+	for (size_t i = 300; i + 3 < sizeof(data); i += 300)
+		memcpy(data + i, "\r\n.", 3);
+	each_fails_once(data, sizeof(data), 3009);
 }
 
 int main(void)

@@ -109,6 +109,7 @@ static void order_is_that_of_a_plain_queue(void **state)
 			struct ac_producer *p = ac_fifo_pop(&f);
 
 			assert_int_equal(number_of(p), model[first % MANY]);
+			assert_null(p->next); /* though others stood behind it */
 			first++;
 			ac_producer_free(p);
 		}

@@ -1,4 +1,4 @@
-/* test_file_producer.c — a part of a file: which bytes, whose descriptor, and files that are not as promised. */
+/* test_file_producer.c — a part of a file: which bytes, whose descriptor, files that cannot be read. */
 #include "harness.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* test_function.c — a function that fills a buffer: what its result may be, and what happens when it lies. */
+/* test_function.c — a function that fills a buffer: what it may return, and what if it lies. */
 #include "harness.h"
 
 #include <limits.h>

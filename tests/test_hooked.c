@@ -1,12 +1,12 @@
-/* test_hooked.c — the hook runs exactly once, with the total at the end, else with -1: however it ends. */
+/* test_hooked.c — the hook runs exactly once, however it ends: with the total, else with -1. */
 #include "harness.h"
 
 #include <stdlib.h>
 
 #define MEGABYTE 1000000
 
-/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then it has
- * nothing yet. With an error it fails where it would end. */
+/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then
+ * it has nothing yet. With an error it fails where it would end. */
 struct strict {
 	struct ac_producer p;
 	const char *data;
@@ -50,7 +50,8 @@ static void strict_free(struct ac_producer *p)
 	free(p);
 }
 
-static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed, int error)
+static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed,
+                                  int error)
 {
 	static const struct ac_producer_class cls = { "strict", strict_more, strict_free };
 	struct strict *s = malloc(sizeof(*s));
@@ -98,7 +99,7 @@ static void told_the_total_when_exhausted_and_not_before(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(p->cls->more(p, &s), 0);
 		assert_int_equal(s.len, i < 2 ? 2 : 1);
-		assert_memory_equal(s.data, "hello" + 2 * i, s.len);
+		assert_memory_equal(s.data, &"hello"[2 * i], s.len);
 		assert_int_equal(h.calls, 0);
 	}
 	assert_int_equal(p->cls->more(p, &s), 0);
@@ -135,7 +136,8 @@ static void waits_and_pieces_of_any_length_do_not_count(void **state)
 		int64_t n;
 
 		made = freed = 0;
-		p = ac_hooked_producer(strict(data, MEGABYTE, 1000 + 5000 * seed, seed, 0), hook, &h);
+		p = ac_hooked_producer(strict(data, MEGABYTE, 1000 + 5000 * seed, seed, 0), hook,
+		                       &h);
 		assert_int_equal(drain(p, &n), 0);
 		assert_int_equal(n, MEGABYTE);
 		assert_int_equal(h.calls, 1);
@@ -150,9 +152,11 @@ static void waits_and_pieces_of_any_length_do_not_count(void **state)
 static void freed_before_the_end_is_minus_one(void **state)
 {
 	(void)state;
-	for (int steps = 0; steps < 5; steps++) { /* of five pieces: the last is not known to be so */
+	for (int steps = 0; steps < 5;
+	     steps++) { /* of five pieces: the last is not known to be so */
 		struct heard h = { 0 };
-		struct ac_producer *p = ac_hooked_producer(ac_simple_producer("hello", 5, 1), hook, &h);
+		struct ac_producer *p =
+			ac_hooked_producer(ac_simple_producer("hello", 5, 1), hook, &h);
 		struct ac_slice s;
 
 		for (int i = 0; i < steps; i++)

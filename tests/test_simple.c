@@ -1,11 +1,11 @@
-/* test_simple.c — a copy of some data, in pieces: their sizes, whose memory they are, when it ends. */
+/* test_simple.c — a copy of some data, in pieces: their sizes, whose memory they are, the end. */
 #include "harness.h"
 
 #include <stdlib.h>
 
 #define MEGABYTE 1000000
 
-/* Every piece but the last is as long as was asked for, and they lie one behind the other in one copy. */
+/* Every piece but the last is as long as was asked for; they lie one behind the other. */
 static void gives_pieces(const char *data, size_t len, size_t piece, size_t expected)
 {
 	struct ac_producer *p = ac_simple_producer(data, len, piece);

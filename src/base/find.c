@@ -86,13 +86,13 @@ size_t ac_find_(const void *haystack, size_t len, const void *needle, size_t n)
 size_t ac_find_prefix_at_end(const void *haystack, size_t haystack_len, const void *needle,
                              size_t needle_len)
 {
-	const char *end = (const char *)haystack + haystack_len;
+	const char *h = haystack, *want = needle;
 	size_t n = needle_len ? needle_len - 1 : 0;
 
 	if (n > haystack_len)
 		n = haystack_len;
 	while (n > 0 &&
-	       (end[-(ptrdiff_t)n] != *(const char *)needle || memcmp(end - n, needle, n) != 0))
+	       (h[haystack_len - n] != *want || memcmp(h + haystack_len - n, want, n) != 0))
 		n--;
 	return n;
 }

@@ -11,7 +11,8 @@
  *  - every task in a slot has tick > w->tick, and shares with w->tick all digits above its level;
  *  - within a slot tasks stand in the order in which they were added: equal ticks always meet on the
  *    same path, so moving down keeps that order.
- *  - ticks are rounded up: a task is never early. w->due is sorted by the exact deadline, stably.
+ *  - ticks are rounded up: a task is never early. Whenever the wheel has advanced, w->due is sorted by the
+ *    exact deadline, stably; what is added when its time has passed already waits at the end until then.
  */
 #include "base.h"
 
@@ -163,16 +164,14 @@ static bool is_sorted(const struct ac_task *t)
 	return true;
 }
 
-/* Tasks of one tick stand behind `from` at the end of the due list: put them in order. */
-static void sort_tail(struct ac_wheel *w, struct ac_task **from)
+static void sort_due(struct ac_wheel *w)
 {
 	struct ac_task *t, *next;
 
-	if (is_sorted(*from))
+	if (is_sorted(w->due.head))
 		return;
-	t = sort(*from);
-	*from = NULL;
-	w->due.tail = from;
+	t = sort(w->due.head);
+	list_init(&w->due);
 	for (; t; t = next) {
 		next = t->next;
 		list_append(&w->due, t);
@@ -221,19 +220,17 @@ void ac_wheel_advance_(struct ac_wheel *w, int64_t now)
 	int64_t target = now / NS_PER_TICK, stop;
 
 	while (w->tick < target) {
-		struct ac_task **from = w->due.tail;
-
 		stop = next_stop(w);
 		if (stop < 0 || stop > target) {
 			w->tick = target;
-			return;
+			break;
 		}
 		w->tick = stop;
 		for (unsigned level = AC_WHEEL_LEVELS; level-- > 0;)
 			if ((stop & ((1ll << 8 * level) - 1)) == 0)
 				empty_slot(w, level);
-		sort_tail(w, from);
 	}
+	sort_due(w);
 }
 
 int64_t ac_wheel_next_(const struct ac_wheel *w)

@@ -9,16 +9,19 @@ struct composite {
 static int composite_more(struct ac_producer *p, struct ac_slice *ret_slice)
 {
 	struct composite *c = (struct composite *)p;
+	struct ac_slice slice = { NULL, 0 };
 	struct ac_producer *first;
-	int r;
 
-	*ret_slice = (struct ac_slice){ NULL, 0 };
 	while ((first = ac_fifo_first(&c->parts)) != NULL) {
-		r = ac_producer_more_(first, ret_slice);
-		if (r < 0 || ret_slice->len)
+		int r = ac_producer_more_(first, &slice);
+
+		if (r < 0)
 			return r;
+		if (slice.len)
+			break;
 		ac_producer_free(ac_fifo_pop(&c->parts));
 	}
+	*ret_slice = slice;
 	return 0;
 }
 

@@ -144,7 +144,8 @@ static int prepare(struct ac_chat *c)
 	size_t bytes = 0;
 	int r = 0;
 
-	while (r == 0 && *at && bytes < PREPARE_MOST && !is_file(*at) && !c->out->discarded) {
+	while (r == 0 && *at && bytes < PREPARE_MOST && !is_file(*at) && !c->out->discarded &&
+	       !(c->d.flags & NOT_NOW)) {
 		if (is_data(*at)) {
 			before = *at;
 			bytes += before->slice.len;

@@ -88,7 +88,7 @@ struct ac_producer *ac_lent_new_(const void *data, size_t len, void (*free_fn)(v
 
 struct ac_producer *ac_copy_new_(const void *data, size_t len)
 {
-	struct lent *l = ac_realloc_(NULL, sizeof(*l) + len);
+	struct lent *l = len > SIZE_MAX / 4 ? NULL : ac_realloc_(NULL, sizeof(*l) + len);
 
 	if (!l)
 		return NULL;

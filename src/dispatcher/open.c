@@ -70,7 +70,7 @@ static void no_delay(struct ac_dispatcher *d)
 static int examine(struct ac_dispatcher *d, const struct ac_addr *peer)
 {
 	struct ac_addr addr;
-	int type = 0, family = 0, listens = 0, r = ac_sys_nonblock_(d->fd);
+	int type = 0, family = 0, listens = 0, lost = 0, r = ac_sys_nonblock_(d->fd);
 
 	if (r < 0)
 		return r;
@@ -87,6 +87,8 @@ static int examine(struct ac_dispatcher *d, const struct ac_addr *peer)
 		d->flags |= AC_IS_ACCEPTING;
 	else if (ac_sys_peername_(d->fd, &addr) == 0)
 		d->flags |= AC_IS_CONNECTED;
+	else if (ac_sys_getopt_(d->fd, SOL_SOCKET, SO_ERROR, &lost) == 0 && lost)
+		return -lost; /* its peer was gone before we came: nothing would ever be heard of it */
 	if (peer || (d->flags & AC_IS_CONNECTED))
 		ac_set_peer_(d, peer ? peer : &addr);
 	return 0;

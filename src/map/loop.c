@@ -11,12 +11,18 @@
 #include <errno.h>
 #include <math.h>
 
-/* Drops the names of those who are gone, and brings the others' interest up to date. */
+/*
+ * Drops the names of those who are gone, and brings the others' interest up to date. A predicate may make
+ * channels: they join the end of the list. A pass it runs asks nobody, or it would not end.
+ */
 static void ask_predicates(struct ac_map *m)
 {
-	size_t kept = 0, count = m->asked.count;
+	size_t kept = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	if (m->asking)
+		return;
+	m->asking = true;
+	for (size_t i = 0; i < m->asked.count; i++) {
 		struct ac_name name = m->asked.at[i];
 		struct ac_dispatcher *d = ac_find_channel_(m, name);
 
@@ -27,6 +33,7 @@ static void ask_predicates(struct ac_map *m)
 			ac_update_(d);
 	}
 	m->asked.count = kept;
+	m->asking = false;
 }
 
 static void take_over(struct ac_map *m, const struct ac_found *f)
@@ -173,7 +180,8 @@ void ac_close_all(struct ac_map *map, bool ignore_all)
 	m->depth++;
 	hushed = m->hushed;
 	m->hushed = hushed || ignore_all;
-	for (size_t i = 0; i < m->slot_used; i++)
+	/* A handle_close that connects anew must not keep this going for ever. */
+	for (size_t i = 0, used = m->slot_used; i < used; i++)
 		ac_close(m->slots[i].d);
 	ac_tasks_drop_(m);
 	m->hushed = hushed;

@@ -76,6 +76,7 @@ struct ac_map {
 	uint64_t head, tail;
 
 	struct ac_names asked;
+	bool asking;    /* they are being asked */
 	uint32_t grave; /* slot of the channel closed last + 1; they hang on next_free */
 	struct ac_resolved *classes;
 

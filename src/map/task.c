@@ -31,10 +31,20 @@ static void take_out(struct ac_task *t)
 	ac_wheel_remove_(&t->map->wheel, t);
 }
 
+/* Delays add up: they stop at half of what fits, so that sums cannot overflow. */
+static int64_t later(int64_t from, double seconds)
+{
+	int64_t ns = ac_ns_(seconds), most = INT64_MAX / 2;
+
+	if (ns > 0)
+		return from > most - ns ? most : from + ns;
+	return from < -most - ns ? -most : from + ns;
+}
+
 /* No time at all means the next time tasks run, not the next tick. */
 static int64_t after(int64_t from, double seconds)
 {
-	return seconds == 0 ? from - from % 1000000 : from + ac_ns_(seconds);
+	return seconds == 0 ? from - from % 1000000 : later(from, seconds);
 }
 
 static bool is_bad(double seconds)
@@ -145,7 +155,7 @@ int ac_task_delay(struct ac_task *t, double seconds)
 {
 	if (isnan(seconds) || !t || !t->map)
 		return -EINVAL;
-	return set_due(t, after(t->due, seconds));
+	return set_due(t, later(t->due, seconds));
 }
 
 void ac_task_cancel(struct ac_task *t)

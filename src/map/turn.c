@@ -6,8 +6,6 @@
  */
 #include "map.h"
 
-#define OWED (AC_IS_DOOMED | AC_IS_DRAINED)
-
 /* A handler that did not use our verbs may have read or written by itself: only the kernel knows. */
 static void ask_kernel(struct ac_dispatcher *d, unsigned event)
 {
@@ -58,7 +56,7 @@ static void peer_died(struct ac_dispatcher *d)
 
 	if (d->flags & AC_IS_ACCEPTING)
 		return;
-	if (!(d->flags & AC_IS_ENDED) && ac_sys_unread_(d->fd) > 0) {
+	if (!(d->flags & (AC_IS_ENDED | AC_IS_MUTE)) && ac_sys_unread_(d->fd) > 0) {
 		d->flags |= AC_IS_NUMB;
 		return;
 	}
@@ -76,12 +74,21 @@ static bool hears(const struct ac_dispatcher *d, unsigned event, unsigned forced
 	return (d->ready & d->interest & event) || (forced & event);
 }
 
+/* handle_drain comes first. It may push and so be owed again at once: input is heard all the same. */
+static bool pay(struct ac_dispatcher *d)
+{
+	if (!(d->flags & AC_IS_DRAINED) || (d->flags & AC_IS_DOOMED))
+		return !(d->flags & AC_IS_DOOMED);
+	return ac_call_(d, d->cls->settle, "settle") && !(d->flags & AC_IS_DOOMED) && ac_ask_(d);
+}
+
 static void serve(struct ac_dispatcher *d, unsigned forced)
 {
-	bool holding = (d->flags & AC_IS_HOLDING) && (d->interest & AC_IN);
+	bool holding;
 
-	if (d->flags & OWED)
+	if (!pay(d))
 		return;
+	holding = (d->flags & AC_IS_HOLDING) && (d->interest & AC_IN);
 	if (holding || hears(d, AC_IN, forced)) {
 		if (!read_event(d) || (d->flags & AC_IS_DOOMED) || !ac_ask_(d))
 			return;
