@@ -186,7 +186,8 @@ static void consume(struct ac_chat *c, size_t n)
 	while ((p = out->fifo.head) != NULL && !is_file(p)) {
 		size_t take = n < p->slice.len ? n : p->slice.len;
 
-		p->slice.data = (const char *)p->slice.data + take;
+		if (take) /* a producer that was never filled has no data to count from */
+			p->slice.data = (const char *)p->slice.data + take;
 		p->slice.len -= take;
 		n -= take;
 		if (is_data(p)) {
