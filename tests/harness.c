@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static long alive, until_failure;
+static size_t bytes_alive;
 static bool stays_failed, has_failed;
 
 static bool fails_now(void)
@@ -26,11 +28,13 @@ static bool fails_now(void)
 
 static void *counting_realloc(void *ctx, void *ptr, size_t size)
 {
+	size_t before = ptr ? malloc_usable_size(ptr) : 0;
 	void *p;
 
 	(void)ctx;
 	if (size == 0) {
 		alive -= ptr != NULL;
+		bytes_alive -= before;
 		free(ptr);
 		return NULL;
 	}
@@ -38,12 +42,19 @@ static void *counting_realloc(void *ctx, void *ptr, size_t size)
 		return NULL;
 	p = realloc(ptr, size);
 	alive += p && !ptr;
+	if (p)
+		bytes_alive += malloc_usable_size(p) - before;
 	return p;
 }
 
 long allocations(void)
 {
 	return alive;
+}
+
+size_t allocated_bytes(void)
+{
+	return bytes_alive;
 }
 
 void fail_allocation(long nth, bool sticky)

@@ -56,6 +56,7 @@ int count_fds(void);
 
 /* Allocations that are alive; and a fault: the nth from now fails (0: none), for ever if sticky. */
 long allocations(void);
+size_t allocated_bytes(void); /* and how much they hold, as malloc counts it */
 void fail_allocation(long nth, bool sticky);
 bool allocation_failed(void);
 

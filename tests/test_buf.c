@@ -105,7 +105,8 @@ static void length_that_overflows_is_refused_and_changes_nothing(void **state)
 	ac_buf_drop_(&b, 1);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(ac_buf_append_(&b, "x", bad[i]), -EOVERFLOW);
-	assert_int_equal(ac_buf_append_(&b, "x", SIZE_MAX - 2), -EOVERFLOW); /* used + len is 0 */
+	assert_int_equal(ac_buf_append_(&b, "x", SIZE_MAX - 1), -EOVERFLOW); /* used + len is 0 */
+	assert_int_equal(ac_buf_append_(&b, "x", SIZE_MAX / 4 - 1), -EOVERFLOW);
 	assert_memory_equal(ac_buf_all_(&b).data, "yz", 2);
 	assert_int_equal(used(&b), 2);
 	ac_buf_done_(&b);

@@ -14,6 +14,7 @@ enum place {
 	WRITE,
 	EXPT,
 	CONNECT,
+	ACCEPT,
 	ACCEPTED,
 	END_OF_INPUT,
 	CLOSE,
@@ -25,20 +26,23 @@ enum place {
 	MORE,
 	HOOK,
 	TASK,
-	PREDICATE,
+	READABLE,
+	WRITABLE,
+	FINALIZE,
 	PLACES
 };
 enum deed { CLOSE_SELF, CLOSE_NEIGHBOUR, CLOSE_LISTENER, NESTED, REUSE_FD, DEEDS };
 
-static const char *const places[] = { "read",  "write", "expt",    "connect",  "accepted", "eof",
-	                              "close", "error", "timeout", "collect",  "found",    "drain",
-	                              "more",  "hook",  "task",    "predicate" };
+static const char *const places[] = { "read",     "write",    "expt",     "connect", "accept",
+	                              "accepted", "eof",      "close",    "error",   "timeout",
+	                              "collect",  "found",    "drain",    "more",    "hook",
+	                              "task",     "readable", "writable", "finalize" };
 static const char *const deeds[] = { "close_self", "close_neighbour", "close_listener",
 	                             "nested_poll", "new_channel_on_its_fd" };
 
 struct life {
 	int events, closes, finals, after_close;
-	bool closed;
+	bool born, closed;
 };
 
 struct actor {
@@ -51,7 +55,8 @@ static struct stage {
 	enum place place;
 	enum deed deed;
 	int done; /* how often the deed was done */
-	struct actor *subject, *neighbour, *born;
+	int accepted;
+	struct actor *subject, *neighbour;
 	struct ac_dispatcher *listener;
 	struct life lives[4]; /* subject, neighbour, listener, born */
 	int spare_fds[2];
@@ -59,20 +64,32 @@ static struct stage {
 
 static const struct ac_chat_class actor_class;
 
+/* From here on its handlers are counted in lives[i]. */
+static void live(struct actor *a, int i)
+{
+	a->life = &stage.lives[i];
+	a->life->born = true;
+}
+
 static void reuse_fd(void)
 {
-	struct actor *victim = stage.neighbour;
-	int fd;
+	struct actor *victim = stage.neighbour, *born;
+	int fd = victim->c.d.fd;
 
-	if (!victim)
-		return;
-	fd = victim->c.d.fd;
 	stage.neighbour = NULL;
 	ac_close(&victim->c.d);
 	assert_int_equal(dup2(stage.spare_fds[0], fd), fd);
-	stage.born = (struct actor *)ac_adopt(stage.w->map, &actor_class.d, fd, NULL);
-	assert_non_null(stage.born);
-	stage.born->life = &stage.lives[3];
+	born = (struct actor *)ac_adopt(stage.w->map, &actor_class.d, fd, NULL);
+	assert_non_null(born);
+	live(born, 3);
+}
+
+static void close_listener(void)
+{
+	struct ac_dispatcher *d = stage.listener;
+
+	stage.listener = NULL;
+	ac_close(d);
 }
 
 static void act(void)
@@ -81,15 +98,17 @@ static void act(void)
 		return;
 	switch (stage.deed) {
 	case CLOSE_SELF:
-		ac_close(&stage.subject->c.d);
+		if (stage.place == ACCEPT)
+			close_listener();
+		else
+			ac_close(&stage.subject->c.d);
 		break;
 	case CLOSE_NEIGHBOUR:
 		ac_close(&stage.neighbour->c.d);
 		stage.neighbour = NULL;
 		break;
 	case CLOSE_LISTENER:
-		ac_close(stage.listener);
-		stage.listener = NULL;
+		close_listener();
 		break;
 	case NESTED:
 		ac_poll(stage.w->map, 0);
@@ -174,10 +193,10 @@ static void actor_finalize(struct ac_dispatcher *d)
 
 	if (a->life)
 		a->life->finals++;
+	if (a == stage.subject && stage.place == FINALIZE)
+		act();
 	if (a == stage.subject)
 		stage.subject = NULL;
-	if (a == stage.born)
-		stage.born = NULL;
 }
 
 static int actor_collect(struct ac_chat *c, const void *data, size_t len)
@@ -200,12 +219,23 @@ static int actor_drain(struct ac_chat *c)
 	return 0;
 }
 
-static bool actor_readable(struct ac_dispatcher *d)
+static void asked(struct ac_dispatcher *d, enum place place)
 {
-	if (stage.place == PREDICATE && (struct actor *)d == stage.subject && stage.done == 0 &&
+	if (stage.place == place && (struct actor *)d == stage.subject && stage.done == 0 &&
 	    ac_connected(d))
 		act();
+}
+
+static bool actor_readable(struct ac_dispatcher *d)
+{
+	asked(d, READABLE);
 	return true;
+}
+
+static bool actor_writable(struct ac_dispatcher *d)
+{
+	asked(d, WRITABLE);
+	return AC_CHAT->writable(d);
 }
 
 static const struct ac_chat_class actor_class = {
@@ -229,7 +259,10 @@ static const struct ac_chat_class actor_class = {
 };
 
 static const struct ac_chat_class asked_actor_class = {
-	.d = { .super = &actor_class.d, .name = "asked-actor", .readable = actor_readable },
+	.d = { .super = &actor_class.d,
+	       .name = "asked-actor",
+	       .readable = actor_readable,
+	       .writable = actor_writable },
 };
 
 static ssize_t give_once(void *arg, void *buffer, size_t size)
@@ -259,17 +292,25 @@ static int task(void *arg)
 	return 0;
 }
 
+static int listener_accept(struct ac_dispatcher *d)
+{
+	if (stage.place == ACCEPT)
+		act();
+	return ac_closing(d) ? 0 : AC_DISPATCHER->handle_accept(d);
+}
+
 static int listener_accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 {
 	struct actor *a = (struct actor *)ac_adopt(d->map, &actor_class.d, fd, peer);
 
-	(void)peer;
 	assert_non_null(a);
-	if (stage.place != ACCEPTED)
+	stage.accepted++;
+	if ((stage.place != ACCEPTED && stage.place != ACCEPT) || stage.accepted > 1)
 		return 0;
-	a->life = &stage.lives[0];
+	live(a, 0);
 	stage.subject = a;
-	act();
+	if (stage.place == ACCEPTED)
+		act();
 	return 0;
 }
 
@@ -289,17 +330,18 @@ static void listener_finalize(struct ac_dispatcher *d)
 static const struct ac_class listener_class = {
 	.super = AC_DISPATCHER,
 	.name = "listener",
+	.handle_accept = listener_accept,
 	.handle_accepted = listener_accepted,
 	.handle_close = listener_close,
 	.finalize = listener_finalize,
 };
 
-static struct actor *actor_on(int fd, const struct ac_chat_class *cls, struct life *life)
+static struct actor *actor_on(int fd, const struct ac_chat_class *cls, int i)
 {
 	struct actor *a = (struct actor *)ac_adopt(stage.w->map, &cls->d, fd, NULL);
 
 	assert_non_null(a);
-	a->life = life;
+	live(a, i);
 	ac_set_terminator(&a->c, "\n", 1);
 	return a;
 }
@@ -308,24 +350,23 @@ static struct actor *actor_on(int fd, const struct ac_chat_class *cls, struct li
 static int set_scene(void)
 {
 	static int given;
+	bool is_asked = stage.place == READABLE || stage.place == WRITABLE;
 	struct ac_addr addr;
 	int fds[2] = { -1, -1 };
 
 	given = 0;
-	if (stage.place == ACCEPTED)
+	if (stage.place == ACCEPTED || stage.place == ACCEPT)
 		return connect_to(stage.listener);
 	if (stage.place == CONNECT) {
 		stage.subject = (struct actor *)ac_new(stage.w->map, &actor_class.d);
-		stage.subject->life = &stage.lives[0];
+		live(stage.subject, 0);
 		fds[1] = listen_tcp(&addr);
 		assert_int_equal(ac_create_socket(&stage.subject->c.d, AF_INET, SOCK_STREAM), 0);
 		assert_int_equal(ac_connect(&stage.subject->c.d, &addr), 0);
 		return fds[1];
 	}
 	tcp_pair(fds);
-	stage.subject =
-		actor_on(fds[0], stage.place == PREDICATE ? &asked_actor_class : &actor_class,
-	                 &stage.lives[0]);
+	stage.subject = actor_on(fds[0], is_asked ? &asked_actor_class : &actor_class, 0);
 	put(fds[1], "line\n");
 	if (stage.place == END_OF_INPUT)
 		shutdown(fds[1], SHUT_WR);
@@ -351,88 +392,94 @@ static int set_scene(void)
 	return fds[1];
 }
 
-static void check_lives(int closes_expected)
+/* Who was closed, and nobody else; at the end all who were born. */
+static void check_lives(bool all)
 {
-	int closes = 0;
+	const int gone[4] = { stage.lives[0].closes, !stage.neighbour, !stage.listener, 0 };
 
 	for (int i = 0; i < 4; i++) {
-		assert_true(stage.lives[i].closes <= 1);
-		assert_int_equal(stage.lives[i].closes, stage.lives[i].finals);
-		assert_int_equal(stage.lives[i].after_close, 0);
-		closes += stage.lives[i].closes;
+		const struct life *l = &stage.lives[i];
+
+		assert_int_equal(l->closes, all ? l->born : gone[i]);
+		assert_true(l->closes <= 1);
+		assert_int_equal(l->closes, l->finals);
+		assert_int_equal(l->after_close, 0);
 	}
-	assert_int_equal(closes, closes_expected);
 }
 
-static void neighbour_is_served(int fd)
+static void others_are_served(int fd)
 {
-	int before = stage.lives[1].events;
+	int before = stage.lives[1].events, accepted = stage.accepted, client;
 
-	if (!stage.neighbour)
-		return;
-	put(fd, "more\n");
-	UNTIL(stage.w, stage.lives[1].events > before);
+	if (stage.neighbour) {
+		put(fd, "more\n");
+		UNTIL(stage.w, stage.lives[1].events > before);
+	}
+	if (stage.listener) {
+		client = connect_to(stage.listener);
+		UNTIL(stage.w, stage.accepted > accepted);
+		close(client);
+	}
 }
 
-static void play(void)
+static void cell(void **state)
 {
-	int peer, next[2], subject_closes;
+	int peer, next[2];
 	char drop[65536];
 
+	(void)state;
 	unix_pair(next);
 	unix_pair(stage.spare_fds);
-	stage.neighbour = actor_on(next[0], &actor_class, &stage.lives[1]);
+	stage.neighbour = actor_on(next[0], &actor_class, 1);
 	stage.listener = ac_new(stage.w->map, &listener_class);
+	stage.lives[2].born = true;
 	assert_int_equal(ac_serve(stage.listener, "127.0.0.1:0"), 0);
 	put(next[1], "line\n");
 	peer = set_scene();
-	if (stage.place == CLOSE && stage.subject)
+	if (stage.place == CLOSE || stage.place == FINALIZE)
 		ac_close(&stage.subject->c.d);
 	for (int i = 0; i < 200 && (stage.done == 0 || i < 5); i++) {
 		ac_poll(stage.w->map, 0.005);
-		if (stage.place != CONNECT && stage.place != ACCEPTED)
+		if (stage.place != CONNECT && stage.place != ACCEPTED && stage.place != ACCEPT)
 			while (recv(peer, drop, sizeof(drop), MSG_DONTWAIT) > 0)
 				;
 	}
 	assert_true(stage.done >= 1);
-	neighbour_is_served(next[1]);
+	others_are_served(next[1]);
 	if (stage.deed == REUSE_FD) {
 		put(stage.spare_fds[1], "hello\n");
 		UNTIL(stage.w, stage.lives[3].events > 0);
 	}
-	subject_closes = stage.lives[0].closes;
-	check_lives(subject_closes + (stage.deed == CLOSE_NEIGHBOUR || stage.deed == REUSE_FD ||
-	                              stage.deed == CLOSE_LISTENER));
-	if (stage.deed == CLOSE_SELF)
-		assert_int_equal(subject_closes, 1);
+	if (stage.deed == CLOSE_SELF && stage.place != ACCEPT)
+		assert_int_equal(stage.lives[0].closes, 1);
+	check_lives(false);
 	ac_close_all(stage.w->map, false);
 	ac_poll(stage.w->map, 0);
-	check_lives(3 + (stage.deed == REUSE_FD));
+	check_lives(true);
 	close(peer);
 	close(next[1]);
 	close(stage.spare_fds[0]);
 	close(stage.spare_fds[1]);
 }
 
-static void cell(void **state)
+static int cell_setup(void **state)
 {
-	struct world *w;
-	const char *name = *state; /* "poller place deed" by number */
+	const char *key = *state; /* poller, place and deed, a letter each */
 
-	*state = (void *)(name[0] == 's' ? "select" : name[0] == 'p' ? "poll" : "epoll");
-	assert_int_equal(world_setup(state), 0);
-	w = *state;
 	memset(&stage, 0, sizeof(stage));
-	stage.w = w;
-	stage.place = (enum place)(name[1] - 'A');
-	stage.deed = (enum deed)(name[2] - 'A');
-	play();
-	assert_int_equal(world_teardown(state), 0);
+	stage.place = (enum place)(key[1] - 'A');
+	stage.deed = (enum deed)(key[2] - 'A');
+	*state = (void *)(key[0] == 's' ? "select" : key[0] == 'p' ? "poll" : "epoll");
+	if (world_setup(state) < 0)
+		return -1;
+	stage.w = *state;
+	return 0;
 }
 
 int main(void)
 {
 	static struct CMUnitTest tests[3 * PLACES * DEEDS];
+	_Static_assert(sizeof(places) / sizeof(places[0]) == PLACES, "a name for each place");
 	static char names[3 * PLACES * DEEDS][64], keys[3 * PLACES * DEEDS][4];
 	static const char *const pollers[] = { "select", "poll", "epoll" };
 	size_t n = 0;
@@ -444,7 +491,8 @@ int main(void)
 			keys[n][0] = pollers[p][0];
 			keys[n][1] = (char)('A' + i / DEEDS);
 			keys[n][2] = (char)('A' + i % DEEDS);
-			tests[n] = (struct CMUnitTest){ names[n], cell, NULL, NULL, keys[n] };
+			tests[n] = (struct CMUnitTest){ names[n], cell, cell_setup, world_teardown,
+				                        keys[n] };
 		}
 	}
 	return _cmocka_run_group_tests(__FILE__, tests, n, NULL, NULL);

@@ -1,5 +1,12 @@
-/* test_contract_input.c — how input is cut into records: scenarios 1 to 10 of the contract. */
+/*
+ * test_contract_input.c — how input is cut into records: scenarios 1 to 10 of the contract.
+ *
+ * Each PLAY is run as written and then again byte by byte and cut in two at every place: what is found must not
+ * depend on how the bytes came. Only how many pieces are collected may differ, so that is not compared.
+ */
 #include "harness.h"
+
+#include <stdlib.h>
 
 struct play {
 	char *trace;
@@ -22,6 +29,52 @@ static void feed(struct play *p, struct world *w, const char *piece)
 	passes(w, 2);
 }
 
+/* The trace with what was collected in a row put together: "C(ab)C(c)F" is "C(abc)F". */
+static const char *joined(const char *trace, char *out)
+{
+	char *to = out;
+
+	while (*trace) {
+		if (strncmp(trace, ")C(", 3) == 0)
+			trace += 3;
+		else
+			*to++ = *trace++;
+	}
+	*to = '\0';
+	return out;
+}
+
+/* `cut` bytes first, then the rest; 0: each byte by itself. */
+static void feed_cut(struct play *p, struct world *w, const char *text, size_t len, size_t cut)
+{
+	char piece[256];
+
+	for (size_t at = 0, n; at < len; at += n) {
+		n = cut == 0 ? 1 : at ? len - at : cut;
+		memcpy(piece, text + at, n);
+		piece[n] = '\0';
+		feed(p, w, piece);
+	}
+}
+
+static void play_every_cut(struct world *w, const char *terminator, const char *expected,
+                           const char *const *pieces, size_t count)
+{
+	char text[256] = "", want[TRACE_SIZE], got[TRACE_SIZE];
+	struct play p;
+
+	for (size_t i = 0; i < count; i++)
+		strcat(text, pieces[i]);
+	joined(expected, want);
+	for (size_t cut = 0; cut <= strlen(text); cut++) {
+		begin(&p, w, terminator);
+		feed_cut(&p, w, text, strlen(text), cut);
+		assert_string_equal(joined(p.trace, got), want);
+		close(p.fd);
+		passes(w, 2);
+	}
+}
+
 #define PLAY(terminator, expected, ...)                                                            \
 	do {                                                                                       \
 		static const char *const pieces_[] = { __VA_ARGS__ };                              \
@@ -31,6 +84,8 @@ static void feed(struct play *p, struct world *w, const char *piece)
 			feed(&p_, *state, pieces_[i_]);                                            \
 		assert_string_equal(p_.trace, expected);                                           \
 		close(p_.fd);                                                                      \
+		play_every_cut(*state, terminator, expected, pieces_,                              \
+		               sizeof(pieces_) / sizeof(pieces_[0]));                              \
 	} while (0)
 
 static void terminator_split_over_reads(void **state)
@@ -89,24 +144,16 @@ static void terminator_changed_in_found(void **state)
 	static const char text[] = "len\nABCDnext\nWX";
 	struct world *w = *state;
 
-	/* In one piece, and at every split. */
-	for (size_t cut = 1; cut <= strlen(text); cut++) {
+	/* Byte by byte, at every split, and in one piece. */
+	for (size_t cut = 0; cut <= strlen(text); cut++) {
 		struct play p;
-		char first[32] = "", plain[64] = "", *out = plain;
+		char plain[TRACE_SIZE];
 		uint64_t left = 0;
 
 		begin(&p, w, "\n");
 		p.r->on_found = toggle;
-		memcpy(first, text, cut);
-		feed(&p, w, first);
-		if (text[cut])
-			feed(&p, w, text + cut);
-		for (const char *t = p.trace; *t; t++)
-			if (strncmp(t, ")C(", 3) == 0)
-				t += 2;
-			else
-				*out++ = *t;
-		assert_string_equal(plain, "C(len)FC(ABCD)FC(next)FC(WX)");
+		feed_cut(&p, w, text, strlen(text), cut);
+		assert_string_equal(joined(p.trace, plain), "C(len)FC(ABCD)FC(next)FC(WX)");
 		ac_get_terminator(&p.r->c, 0, NULL, &left);
 		assert_int_equal(left, 2);
 		close(p.fd);
@@ -122,26 +169,39 @@ static int close_self(struct rec *r)
 
 static void close_in_found_stops_delivery(void **state)
 {
+	static const char text[] = "one\ntwo\nthree\n";
 	struct world *w = *state;
 	struct play p;
 
-	begin(&p, w, "\n");
-	p.r->on_found = close_self;
-	feed(&p, w, "one\ntwo\nthree\n");
-	assert_string_equal(p.trace, "C(one)FX");
-	close(p.fd);
+	for (size_t cut = 4; cut <= strlen(text); cut++) { /* what comes later finds it gone */
+		char got[TRACE_SIZE], first[32] = "";
+
+		begin(&p, w, "\n");
+		p.r->on_found = close_self;
+		memcpy(first, text, cut);
+		feed(&p, w, first);
+		assert_string_equal(joined(p.trace, got), "C(one)FX");
+		assert_true(ended(p.fd));
+		close(p.fd);
+	}
 }
 
 static void tail_is_collected_before_the_close(void **state)
 {
 	struct world *w = *state;
 	struct play p;
+	char got[TRACE_SIZE];
 
 	begin(&p, w, "\r\n");
 	feed(&p, w, "a\r");
 	close(p.fd);
 	passes(w, 3);
 	assert_string_equal(p.trace, "C(a)C(\r)X");
+	begin(&p, w, "\r\n");
+	put(p.fd, "b\r\na\r"); /* the end is there before anything was read */
+	close(p.fd);
+	passes(w, 3);
+	assert_string_equal(joined(p.trace, got), "C(b)FC(a\r)X");
 }
 
 static int raise_it(struct rec *r)
@@ -217,6 +277,63 @@ static void end_of_input_decides_a_held_match(void **state)
 	close(p.fd);
 	passes(w, 3);
 	assert_string_equal(p.trace, "C(x)FC(c)X");
+}
+
+/* ---- a naive model: all of the input at hand, the earliest match, the longest there ---- */
+static void model(const char *text, size_t len, const struct ac_slice *list, size_t count,
+                  char *out)
+{
+	size_t from = 0;
+
+	for (size_t at = 0; at <= len; at++) {
+		size_t best = 0;
+
+		for (size_t i = 0; i < count; i++)
+			if (list[i].len <= len - at && list[i].len > best &&
+			    memcmp(text + at, list[i].data, list[i].len) == 0)
+				best = list[i].len;
+		if (at > from && (best || at == len))
+			out += sprintf(out, "C(%.*s)", (int)(at - from), text + from);
+		if (!best)
+			continue;
+		out += sprintf(out, "F");
+		from = at + best;
+		at = from - 1;
+	}
+	strcpy(out, "X");
+}
+
+static size_t random_text(unsigned *seed, char *text, size_t most)
+{
+	size_t len = 1 + (size_t)rand_r(seed) % most;
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = (char)('a' + rand_r(seed) % 3);
+	return len;
+}
+
+/* Few letters, so that terminators overlap, begin alike and hold each other up. */
+static void lists_at_random_cut_as_the_model_says(void **state)
+{
+	struct world *w = *state;
+	unsigned seed = 4711;
+
+	for (int round = 0; round < 300; round++) {
+		char text[41] = "", words[4][7], want[512], got[TRACE_SIZE];
+		struct ac_slice list[4];
+		size_t len = random_text(&seed, text, 40), count = 1 + (size_t)rand_r(&seed) % 4;
+		struct play p;
+
+		for (size_t i = 0; i < count; i++)
+			list[i] = (struct ac_slice){ words[i], random_text(&seed, words[i], 6) };
+		model(text, len, list, count, want);
+		begin(&p, w, NULL);
+		assert_int_equal(ac_set_terminator_any(&p.r->c, list, count), 0);
+		feed_cut(&p, w, text, len, (size_t)rand_r(&seed) % len);
+		close(p.fd);
+		passes(w, 3);
+		assert_string_equal(joined(p.trace, got), want);
+	}
 }
 
 static int pause_it(struct rec *r)
@@ -333,6 +450,7 @@ int main(void)
 		EACH(no_terminator_collects_for_ever),
 		EACH(earliest_of_a_list_wins_and_then_the_longest),
 		EACH(end_of_input_decides_a_held_match),
+		EACH(lists_at_random_cut_as_the_model_says),
 		EACH(pause_in_found_keeps_the_rest),
 		EACH(record_is_lent_whole_at_every_split),
 		EACH(kept_terminator_is_part_of_the_record),

@@ -352,6 +352,107 @@ static void high_water_stops_input_and_low_water_starts_it(void **state)
 	free(came);
 }
 
+static int push_again(struct ac_chat *c)
+{
+	return ac_push(c, "tick", 4);
+}
+
+static int count_found(struct ac_chat *c)
+{
+	(void)c;
+	asked++;
+	return 0;
+}
+
+static const struct ac_chat_class streaming_class = {
+	.d = { .super = AC_CHAT, .name = "streaming" },
+	.found_terminator = count_found,
+	.handle_drain = push_again,
+};
+
+static void drain_that_pushes_again_leaves_input_its_turn(void **state)
+{
+	struct world *w = *state;
+	struct ac_chat *c;
+	char drop[4096];
+	int fds[2];
+
+	asked = 0;
+	unix_pair(fds);
+	c = ac_chat_adopt(w->map, &streaming_class, fds[0], NULL);
+	ac_set_terminator(c, "\n", 1);
+	assert_int_equal(ac_push(c, "tick", 4), 0);
+	put(fds[1], "stop\n");
+	for (int i = 0; i < 10; i++) {
+		passes(w, 1);
+		assert_true(get(fds[1], drop, sizeof(drop)) >= 4); /* and it streams on */
+	}
+	assert_int_equal(asked, 1);
+	ac_close(&c->d);
+	close(fds[1]);
+}
+
+static ssize_t close_and_give(void *arg, void *buffer, size_t size)
+{
+	(void)size;
+	asked++;
+	ac_close(&((struct rec *)arg)->c.d);
+	memcpy(buffer, "x", 1);
+	return 1;
+}
+
+static void producer_that_closes_is_not_asked_again(void **state)
+{
+	struct world *w = *state;
+	int fd, calls = 0;
+	struct rec *r = rec_pair(w, &fd);
+	char text[16];
+
+	asked = 0;
+	assert_int_equal(ac_push_with_producer(&r->c, ac_function_producer(close_and_give, r)), 0);
+	assert_int_equal(ac_push_with_producer(&r->c, ac_function_producer(give_ab, &calls)), 0);
+	passes(w, 2);
+	assert_int_equal(asked, 1);
+	assert_int_equal(calls, 0);
+	assert_int_equal(get(fd, text, sizeof(text)), 0);
+	close(fd);
+}
+
+static int stay(struct ac_dispatcher *d)
+{
+	(void)d;
+	return 0;
+}
+
+static const struct ac_chat_class staying_class = {
+	.d = { .super = &rec_class.d, .name = "staying", .handle_eof = stay },
+};
+
+static void chat_that_outlives_its_input_still_sends(void **state)
+{
+	struct world *w = *state;
+	char text[16];
+	int fds[2];
+	struct rec *r;
+	const char *trace;
+
+	tcp_pair(fds);
+	r = (struct rec *)ac_chat_adopt(w->map, &staying_class, fds[0], NULL);
+	trace = r->trace = new_trace(w);
+	put(fds[1], "ask");
+	shutdown(fds[1], SHUT_WR);
+	for (int i = 0; i < 5; i++)
+		ac_poll(w->map, 0.01);
+	assert_string_equal(trace, "C(ask)");
+	assert_int_equal(ac_push(&r->c, "answer", 6), 0);
+	passes(w, 2);
+	get(fds[1], text, sizeof(text));
+	assert_string_equal(text, "answer");
+	reset(fds[1]);
+	UNTIL(w, strchr(trace, 'X'));
+	assert_string_equal(trace, "C(ask)DX");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +470,9 @@ int main(void)
 		EACH(producer_with_nothing_yet_is_not_spun_on),
 		EACH(output_cap_refuses_and_queues_nothing),
 		EACH(high_water_stops_input_and_low_water_starts_it),
+		EACH(drain_that_pushes_again_leaves_input_its_turn),
+		EACH(producer_that_closes_is_not_asked_again),
+		EACH(chat_that_outlives_its_input_still_sends),
 	};
 
 	return RUN(tests);

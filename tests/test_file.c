@@ -191,6 +191,81 @@ static void file_is_pushed_into_a_pipe_without_sendfile(void **state)
 	close(fds[1]);
 }
 
+/* FIONREAD tells the writing end what nobody will read any more: that is no input to wait for. */
+static void reader_that_goes_and_left_bytes_is_noticed_by_an_idle_writer(void **state)
+{
+	struct world *w = *state;
+	struct ac_chat *c;
+	int fds[2];
+
+	closed_with = 0;
+	assert_int_equal(pipe(fds), 0);
+	c = (struct ac_chat *)ac_file_dispatcher(w->map, &noting_writer_class.d, fds[1]);
+	assert_int_equal(ac_push(c, "x", 1), 0);
+	passes(w, 3);
+	close(fds[0]);
+	UNTIL(w, closed_with != 0);
+	assert_int_equal(ac_map_channels(w->map), 0);
+	close(fds[1]);
+}
+
+static void shared_socket_keeps_its_blocking_flag_both_ways(void **state)
+{
+	struct world *w = *state;
+	char text[64] = "";
+	struct reader *r;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	r = reader_on(w, fds[0]);
+	put(fds[1], "hello");
+	UNTIL(w, bytes == 5);
+	assert_int_equal(ac_send(&r->d, "answer", 6), 6);
+	assert_int_equal(get(fds[1], text, sizeof(text)), 6);
+	assert_false(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+	ac_close(&r->d);
+	assert_false(ended(fds[1])); /* ours is open yet: the channel had a duplicate */
+	put(fds[0], "still");
+	assert_int_equal(get(fds[1], text, sizeof(text)), 5);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void regular_file_is_written_and_is_no_reason_to_spin_when_idle(void **state)
+{
+	struct world *w = *state;
+	char name[] = "/tmp/asyncore-test-XXXXXX", came[16] = "";
+	int fd = mkstemp(name), calls = 0;
+	struct ac_chat *c = (struct ac_chat *)ac_file_dispatcher(w->map, &writer_class.d, fd);
+
+	unlink(name);
+	ac_pause(&c->d);
+	assert_int_equal(ac_push(c, "written", 7), 0);
+	passes(w, 3);
+	assert_int_equal(ac_pending(c), 0);
+	assert_int_equal(pread(fd, came, sizeof(came), 0), 7);
+	assert_string_equal(came, "written");
+	for (double end = ac_now(w->map) + 0.1; ac_now(w->map) < end; calls++)
+		ac_poll(w->map, 0.05);
+	assert_true(calls < 10);
+	close(fd);
+}
+
+static void terminal_that_is_hung_up_closes(void **state)
+{
+	struct world *w = *state;
+	int leader, follower;
+
+	assert_int_equal(openpty(&leader, &follower, NULL, NULL, NULL), 0);
+	reader_on(w, leader);
+	passes(w, 2);
+	assert_int_equal(write(follower, "last\n", 5), 5);
+	close(follower);
+	close(leader);
+	UNTIL(w, closes == 1);
+	assert_int_equal(bytes, 6); /* \r\n by the line discipline */
+}
+
 static void bad_descriptor_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -209,6 +284,10 @@ int main(void)
 		EACH(full_pipe_never_blocks_the_loop),
 		EACH(reader_that_goes_is_a_broken_pipe_and_no_signal),
 		EACH(file_is_pushed_into_a_pipe_without_sendfile),
+		EACH(reader_that_goes_and_left_bytes_is_noticed_by_an_idle_writer),
+		EACH(shared_socket_keeps_its_blocking_flag_both_ways),
+		EACH(regular_file_is_written_and_is_no_reason_to_spin_when_idle),
+		EACH(terminal_that_is_hung_up_closes),
 		EACH(bad_descriptor_is_refused),
 	};
 

@@ -199,6 +199,59 @@ static void bad_times_are_refused(void **state)
 	assert_int_equal(ac_map_tasks(w->map), 1); /* dropped with the map */
 }
 
+static void delays_add_up_without_an_overflow(void **state)
+{
+	struct world *w = *state;
+	struct ac_task *t = ac_call_later(w->map, 1, count, NULL);
+
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(ac_task_delay(t, INFINITY), 0);
+		assert_true(ac_task_timeout(t) > 1e9);
+	}
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(ac_task_delay(t, -INFINITY), 0);
+	assert_true(ac_task_timeout(t) < -1e9);
+	assert_int_equal(ac_task_reset(t, 1e300), 0);
+	passes(w, 2);
+	assert_int_equal(ac_map_tasks(w->map), 1);
+	ac_task_cancel(t);
+}
+
+static void delay_of_nothing_keeps_the_deadline(void **state)
+{
+	struct world *w = *state;
+	struct ac_task *t = ac_call_at(w->map, ac_now(w->map) + 5.0007, count, NULL);
+	int64_t due = t->due;
+
+	assert_int_equal(ac_task_delay(t, 0), 0);
+	assert_int_equal(t->due, due);
+	assert_int_equal(ac_task_delay(t, 0.5), 0);
+	assert_int_equal(t->due, due + 500000000);
+	ac_task_cancel(t);
+}
+
+static struct ac_task *prey;
+
+static int cancel_prey(void *arg)
+{
+	ac_task_cancel(prey);
+	return note(arg);
+}
+
+static void task_cancelled_by_one_that_is_due_with_it_does_not_run(void **state)
+{
+	struct world *w = *state;
+	double when = ac_now(w->map) + 0.01;
+
+	order[0] = '\0';
+	ac_call_at(w->map, when, cancel_prey, "a");
+	prey = ac_call_at(w->map, when, note, "x");
+	ac_call_at(w->map, when, note, "b");
+	run_for(w, 0.03);
+	assert_string_equal(order, "ab");
+	assert_int_equal(ac_map_tasks(w->map), 0);
+}
+
 static int exit_now(void *arg)
 {
 	(void)arg;
@@ -251,6 +304,9 @@ int main(void)
 		EACH(nested_pass_runs_the_others),
 		EACH(embedded_task_may_be_started_anew),
 		EACH(bad_times_are_refused),
+		EACH(delays_add_up_without_an_overflow),
+		EACH(delay_of_nothing_keeps_the_deadline),
+		EACH(task_cancelled_by_one_that_is_due_with_it_does_not_run),
 		EACH(tasks_leave_the_loop_or_are_logged),
 		EACH(passive_tasks_keep_no_loop_going_and_held_ones_do_not_run),
 	};

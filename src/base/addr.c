@@ -27,20 +27,19 @@ static int parse_port(const char *text, uint16_t *ret_port)
 	return 0;
 }
 
-/* "unix:/path" or, in the abstract name space, "unix:@name". */
+/* "unix:/path", which ends with NUL, or in the abstract name space "unix:@name": NUL in place of the @. */
 static int parse_unix(const char *path, struct ac_addr *a)
 {
-	size_t len = strlen(path);
+	bool abstract = path[0] == '@';
+	size_t len = strlen(path), nul = abstract ? 0 : 1;
 
-	if (len == 0 || (path[0] == '@' && len == 1) || len >= sizeof(a->un.sun_path))
+	if (len == 0 || (abstract && len == 1) || len + nul > sizeof(a->un.sun_path))
 		return -EINVAL;
 	a->un.sun_family = AF_UNIX;
-	memcpy(a->un.sun_path, path, len + 1);
-	a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
-	if (path[0] == '@') {
+	memcpy(a->un.sun_path, path, len);
+	a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + nul);
+	if (abstract)
 		a->un.sun_path[0] = '\0';
-		a->len--;
-	}
 	return 0;
 }
 

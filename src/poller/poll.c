@@ -2,7 +2,9 @@
  * poll.c — POSIX poll.
  *
  * Invariants: place[fd] is the descriptor's index in pollfds plus one, 0 while it is not watched;
- * tokens[i] belongs to pollfds[i]. Both arrays are dense: the last entry fills a hole.
+ * tokens[i] belongs to pollfds[i]. Both arrays are dense: the last entry fills a hole. cap of them fit,
+ * in `found` too. No descriptor has two entries, whatever the caller believes: one that was closed
+ * without a word and is used again takes over the entry.
  */
 #include "poller.h"
 
@@ -66,8 +68,10 @@ static int make_entry(struct poll_poller *q)
 	if (!tokens)
 		return -ENOMEM;
 	q->tokens = tokens;
+	if (ac_poller_room_(&q->p, cap) < 0)
+		return -ENOMEM;
 	q->cap = cap;
-	return ac_poller_room_(&q->p, cap);
+	return 0;
 }
 
 static void forget(struct poll_poller *q, size_t at)
@@ -82,19 +86,24 @@ static void forget(struct poll_poller *q, size_t at)
 	q->place[q->pollfds[at].fd] = (unsigned)at + 1;
 }
 
+static bool is_watched(const struct poll_poller *q, int fd)
+{
+	return (size_t)fd < q->places && q->place[fd] != 0;
+}
+
 static int poll_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events)
 {
 	struct poll_poller *q = (struct poll_poller *)p;
 	size_t at;
 	int r;
 
-	if (!old && events) {
+	if (!old && events && !is_watched(q, fd)) {
 		if ((r = make_place(q, (size_t)fd)) < 0 || (r = make_entry(q)) < 0)
 			return r;
 		q->pollfds[q->count] = (struct pollfd){ .fd = fd };
 		q->place[fd] = (unsigned)++q->count;
 	}
-	if ((size_t)fd >= q->places || q->place[fd] == 0)
+	if (!is_watched(q, fd))
 		return 0;
 	at = q->place[fd] - 1;
 	if (!events) {

@@ -2,8 +2,9 @@
  * select.c — POSIX select.
  *
  * Design: three sets kept up to date, copied for each wait. select cannot report a hang-up without being
- * asked for input, so descriptors watched with no events ("quiet" ones) are looked at with poll(2)
- * before each wait, and while there are any a wait is cut at a quarter of a second.
+ * asked for input, so descriptors watched with no events, or for urgent ones alone ("quiet" ones), are
+ * looked at with poll(2) before each wait, and while there are any a wait is cut at a quarter of a second.
+ * One bad descriptor makes select fail as a whole: then poll(2) is asked about each.
  * Limits: descriptors below FD_SETSIZE; others are refused with -EMFILE.
  */
 #include "poller.h"
@@ -54,16 +55,17 @@ static bool watched(struct select_poller *s, int fd)
 static int select_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events)
 {
 	struct select_poller *s = (struct select_poller *)p;
+	bool quiet;
 
 	(void)old;
 	if (fd >= FD_SETSIZE)
 		return events ? -EMFILE : 0;
-	s->quiet_count -= FD_ISSET(fd, &s->quiet) != 0;
+	quiet = events && !(events & (AC_IN | AC_OUT));
+	s->quiet_count += quiet - (FD_ISSET(fd, &s->quiet) != 0);
 	put(&s->in, fd, events & AC_IN);
 	put(&s->out, fd, events & AC_OUT);
 	put(&s->pri, fd, events & AC_PRI);
-	put(&s->quiet, fd, events == AC_WATCH);
-	s->quiet_count += events == AC_WATCH;
+	put(&s->quiet, fd, quiet);
 	s->tokens[fd] = token;
 	if (events && fd >= s->top)
 		s->top = fd + 1;
@@ -72,12 +74,33 @@ static int select_set(struct ac_poller *p, int fd, uint64_t token, unsigned old,
 	return 0;
 }
 
-static int find_quiet(struct select_poller *s)
+/* Those found are taken out of `pri`: one report for each. */
+static int find_quiet(struct select_poller *s, fd_set *pri)
 {
 	int n = 0;
 
 	for (int fd = 0; s->quiet_count && fd < s->top; fd++) {
-		unsigned events = FD_ISSET(fd, &s->quiet) ? ac_sys_poll1_(fd, 0) : 0;
+		unsigned urgent = FD_ISSET(fd, pri) ? AC_PRI : 0;
+		unsigned events = FD_ISSET(fd, &s->quiet) ? ac_sys_poll1_(fd, urgent) : 0;
+
+		if (!events)
+			continue;
+		s->p.found[n++] = (struct ac_found){ s->tokens[fd], events };
+		FD_CLR(fd, pri);
+	}
+	return n;
+}
+
+/* One by one, where one of them spoils it for all. */
+static int find_each(struct select_poller *s)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < s->top; fd++) {
+		unsigned wanted = (FD_ISSET(fd, &s->in) ? AC_IN : 0u) |
+		                  (FD_ISSET(fd, &s->out) ? AC_OUT : 0u) |
+		                  (FD_ISSET(fd, &s->pri) ? AC_PRI : 0u);
+		unsigned events = watched(s, fd) ? ac_sys_poll1_(fd, wanted) : 0;
 
 		if (events)
 			s->p.found[n++] = (struct ac_found){ s->tokens[fd], events };
@@ -85,27 +108,33 @@ static int find_quiet(struct select_poller *s)
 	return n;
 }
 
+/* NULL: for ever. Rounded up, and cut to what every select takes. */
+static struct timeval *time_of(int64_t timeout_ns, struct timeval *t)
+{
+	const int64_t most = 1000000 * (int64_t)1000000000;
+
+	if (timeout_ns < 0)
+		return NULL;
+	timeout_ns = (timeout_ns < most ? timeout_ns : most) + 999;
+	t->tv_sec = (time_t)(timeout_ns / 1000000000);
+	t->tv_usec = (suseconds_t)(timeout_ns % 1000000000 / 1000);
+	return t;
+}
+
 static int select_wait(struct ac_poller *p, int64_t timeout_ns)
 {
 	struct select_poller *s = (struct select_poller *)p;
 	fd_set in = s->in, out = s->out, pri = s->pri;
-	struct timeval t, *wait = &t;
-	int n = find_quiet(s), ready;
+	struct timeval t;
+	int n = find_quiet(s, &pri), ready;
 
 	if (n > 0)
 		timeout_ns = 0;
 	else if (s->quiet_count && (timeout_ns < 0 || timeout_ns > QUIET_NS))
 		timeout_ns = QUIET_NS;
-	if (timeout_ns < 0) {
-		wait = NULL;
-	} else {
-		timeout_ns += 999;
-		t.tv_sec = (time_t)(timeout_ns / 1000000000);
-		t.tv_usec = (suseconds_t)(timeout_ns % 1000000000 / 1000);
-		if (t.tv_sec > 1000000)
-			t.tv_sec = 1000000;
-	}
-	ready = select(s->top, &in, &out, &pri, wait);
+	ready = select(s->top, &in, &out, &pri, time_of(timeout_ns, &t));
+	if (ready < 0 && errno == EBADF)
+		return find_each(s);
 	if (ready < 0)
 		return errno == EINTR ? n : -errno;
 	for (int fd = 0; ready > 0 && fd < s->top; fd++) {
