@@ -395,6 +395,33 @@ static void closed_or_full_chat_frees_what_it_does_not_take(void **state)
 	close(fd);
 }
 
+/* The chunks came from the first map's cache, which is gone when they are sent and given back. */
+static void queue_moves_to_another_map_and_outlives_the_first(void **state)
+{
+	struct world *w = *state;
+	struct ac_map_opts opts = { .poller = w->poller };
+	struct ac_map *first = ac_map_new(&opts), *map = w->map;
+	int fd, finals = 0;
+	struct rec *r;
+
+	assert_non_null(first);
+	w->map = first;
+	r = rec_pair(w, &fd);
+	w->map = map;
+	r->counter = &finals;
+	came_len = 0;
+	assert_int_equal(ac_push(&r->c, data, MEGABYTE), 0);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(ac_push(&r->c, "ten bytes ", 10), 0);
+	assert_true(ac_pending(&r->c) > 0);
+	assert_int_equal(ac_add_channel(&r->c.d, map), 0);
+	ac_map_free(first);
+	assert_int_equal(ac_close_when_done(&r->c), 0);
+	take_all(w, r, fd, &finals, MEGABYTE);
+	assert_int_equal(came_len, MEGABYTE + 1000);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +440,7 @@ int main(void)
 		EACH(error_closes_the_chat_after_what_was_before_it),
 		EACH(queue_that_is_lost_frees_its_producers),
 		EACH(closed_or_full_chat_frees_what_it_does_not_take),
+		EACH(queue_moves_to_another_map_and_outlives_the_first),
 	};
 	unsigned seed = 13;
 

@@ -77,6 +77,7 @@ void ac_input_done_(struct ac_chat *c);
 extern const struct ac_producer_class ac_chunk_class_, ac_lent_class_, ac_file_class_;
 struct ac_producer *ac_chunk_new_(struct ac_map *m);
 bool ac_chunk_add_(struct ac_producer *p, const void *data, size_t len); /* false: no room */
+void ac_piece_free_(struct ac_producer *p, struct ac_map *m); /* a chunk goes to the cache of m */
 struct ac_producer *ac_copy_new_(const void *data, size_t len);
 struct ac_producer *ac_lent_new_(const void *data, size_t len, void (*free_fn)(void *), void *arg);
 struct ac_producer *ac_whole_file_new_(int fd, int64_t offset, int64_t len);

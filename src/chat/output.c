@@ -88,7 +88,7 @@ static void remove_at(struct ac_chat *c, struct ac_producer **at)
 	if (!*at)
 		f->tail = at;
 	f->count--;
-	ac_producer_free(p);
+	ac_piece_free_(p, c->d.map);
 }
 
 /* Into the chunk before *at, or a new one there. Returns where the producer hangs now; NULL: no memory. */
@@ -336,9 +336,12 @@ void ac_flush_(struct ac_chat *c)
 
 void ac_output_done_(struct ac_chat *c)
 {
+	struct ac_producer *p;
+
 	if (!c->out)
 		return;
-	ac_fifo_done(&c->out->fifo);
+	while ((p = ac_fifo_pop(&c->out->fifo)) != NULL)
+		ac_piece_free_(p, c->d.map);
 	output_free(c);
 }
 

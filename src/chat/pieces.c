@@ -38,6 +38,14 @@ static void chunk_free(struct ac_producer *p)
 
 const struct ac_producer_class ac_chunk_class_ = { "chunk", exhausted, chunk_free };
 
+/* The map it came from may be gone: its channel has changed to another meanwhile. */
+void ac_piece_free_(struct ac_producer *p, struct ac_map *m)
+{
+	if (p->cls == &ac_chunk_class_)
+		((struct chunk *)p)->map = m;
+	ac_producer_free(p);
+}
+
 struct ac_producer *ac_chunk_new_(struct ac_map *m)
 {
 	struct chunk *k = ac_chunk_take_(m);
