@@ -39,7 +39,13 @@ int world_teardown(void **state);
 	{                                                                                          \
 #fn "/" #poller, fn, world_setup, world_teardown, (void *)#poller                  \
 	}
+#ifdef AC_WITH_URING
+#define POLLERS "select", "poll", "epoll", "io_uring"
+#define EACH(fn) ON(fn, select), ON(fn, poll), ON(fn, epoll), ON(fn, io_uring)
+#else
+#define POLLERS "select", "poll", "epoll"
 #define EACH(fn) ON(fn, select), ON(fn, poll), ON(fn, epoll)
+#endif
 #define RUN(tests) cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL)
 
 /* Passes until the condition holds, at most two seconds; fails if it never does. */

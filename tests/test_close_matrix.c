@@ -462,6 +462,10 @@ static void cell(void **state)
 	close(stage.spare_fds[1]);
 }
 
+static const char *const pollers[] = { POLLERS };
+
+#define COUNT ((int)(sizeof(pollers) / sizeof(pollers[0])) * PLACES * DEEDS)
+
 static int cell_setup(void **state)
 {
 	const char *key = *state; /* poller, place and deed, a letter each */
@@ -469,7 +473,7 @@ static int cell_setup(void **state)
 	memset(&stage, 0, sizeof(stage));
 	stage.place = (enum place)(key[1] - 'A');
 	stage.deed = (enum deed)(key[2] - 'A');
-	*state = (void *)(key[0] == 's' ? "select" : key[0] == 'p' ? "poll" : "epoll");
+	*state = (void *)pollers[key[0] - 'A'];
 	if (world_setup(state) < 0)
 		return -1;
 	stage.w = *state;
@@ -478,17 +482,16 @@ static int cell_setup(void **state)
 
 int main(void)
 {
-	static struct CMUnitTest tests[3 * PLACES * DEEDS];
+	static struct CMUnitTest tests[COUNT];
 	_Static_assert(sizeof(places) / sizeof(places[0]) == PLACES, "a name for each place");
-	static char names[3 * PLACES * DEEDS][64], keys[3 * PLACES * DEEDS][4];
-	static const char *const pollers[] = { "select", "poll", "epoll" };
+	static char names[COUNT][64], keys[COUNT][4];
 	size_t n = 0;
 
-	for (int p = 0; p < 3; p++) {
+	for (int p = 0; p < COUNT / (PLACES * DEEDS); p++) {
 		for (int i = 0; i < PLACES * DEEDS; i++, n++) {
 			snprintf(names[n], sizeof(names[n]), "%s_in_%s/%s", deeds[i % DEEDS],
 			         places[i / DEEDS], pollers[p]);
-			keys[n][0] = pollers[p][0];
+			keys[n][0] = (char)('A' + p);
 			keys[n][1] = (char)('A' + i / DEEDS);
 			keys[n][2] = (char)('A' + i % DEEDS);
 			tests[n] = (struct CMUnitTest){ names[n], cell, cell_setup, world_teardown,

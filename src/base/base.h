@@ -45,6 +45,10 @@ unsigned ac_sys_poll1_(int fd, unsigned events); /* AC_IN … ready now, without
 int ac_sys_spare_(void);                         /* a descriptor to give up when they run out */
 int ac_sys_unlink_(const char *path);
 
+/* ---- fork.c ---- */
+extern unsigned ac_forks_;  /* how many lie between the first process and this one … */
+void ac_count_forks_(void); /* … counted from the first call on */
+
 /* ---- clock.c ---- */
 int64_t ac_clock_(void);        /* nanoseconds, monotonic */
 int64_t ac_ns_(double seconds); /* rounded up, clamped to ±INT64_MAX/4; NaN: -1 */

@@ -49,20 +49,6 @@ bool ac_ask_(struct ac_dispatcher *d)
 	return true;
 }
 
-/* Descriptors that the poller was told of before cannot fail to be told of again. */
-static void tell_poller(struct ac_dispatcher *d)
-{
-	struct ac_poller *p = d->map->poller;
-	unsigned events = d->interest ? d->interest : AC_WATCH;
-
-	if (d->flags & AC_IS_NUMB)
-		events = 0;
-	if (events == d->watched)
-		return;
-	p->cls->set(p, d->fd, ac_token_(d), d->watched, events);
-	d->watched = (uint8_t)events;
-}
-
 /* Something for its next turn: an event it wants, input in memory, a debt, or its peer's death. */
 static bool has_work(const struct ac_dispatcher *d)
 {
@@ -83,57 +69,17 @@ void ac_update_(struct ac_dispatcher *d)
 		return;
 	if (d->interest & (AC_IN | AC_OUT))
 		d->flags &= ~(uint32_t)AC_IS_NUMB;
-	if (!d->map->edge && !(d->flags & AC_IS_ALWAYS))
-		tell_poller(d);
+	ac_tell_poller_(d);
 	if (has_work(d))
 		ac_queue_(d);
 }
 
-static void debug(struct ac_dispatcher *d, const char *what)
+void ac_debug_(struct ac_dispatcher *d, const char *what)
 {
 	char repr[AC_REPR_TEXT];
 
 	if (d->flags & AC_IS_DEBUGGED)
 		ac_log_info(d, AC_LOG_DEBUG, "%s %s", what, ac_repr(d, repr, sizeof(repr)));
-}
-
-int ac_watch_(struct ac_dispatcher *d)
-{
-	struct ac_map *m = d->map;
-	unsigned events;
-	int r;
-
-	if (d->flags & (AC_IS_COUNTED | AC_IS_DETACHED))
-		return 0;
-	if (!ac_ask_(d))
-		return -ECANCELED;
-	events = d->interest && !m->edge ? d->interest : AC_WATCH;
-	r = m->poller->cls->set(m->poller, d->fd, ac_token_(d), 0, events);
-	if (r < 0 && r != -EPERM)
-		return r;
-	d->watched = (uint8_t)events;
-	if (r == -EPERM) {
-		d->flags |= AC_IS_ALWAYS;
-		d->ready = AC_IN | AC_OUT;
-	}
-	d->flags |= AC_IS_COUNTED;
-	m->live++;
-	debug(d, "watching");
-	ac_update_(d);
-	return 0;
-}
-
-void ac_unwatch_(struct ac_dispatcher *d)
-{
-	struct ac_poller *p = d->map->poller;
-
-	if (!(d->flags & AC_IS_COUNTED))
-		return;
-	if (d->watched && !(d->flags & AC_IS_ALWAYS))
-		p->cls->set(p, d->fd, ac_token_(d), d->watched, 0);
-	d->watched = d->ready = d->interest = 0;
-	d->flags &= ~(uint32_t)(AC_IS_COUNTED | AC_IS_ALWAYS | AC_IS_NUMB);
-	d->map->live--;
 }
 
 bool ac_enter_(struct ac_dispatcher *d)
@@ -268,7 +214,7 @@ void ac_close_(struct ac_dispatcher *d, int reason)
 		return;
 	if (d->flags & AC_IS_DOOMED && reason == 0)
 		reason = d->reason;
-	debug(d, "closing");
+	ac_debug_(d, "closing");
 	d->flags |= AC_IS_CLOSING;
 	d->reason = (int16_t)reason;
 	m->depth++;

@@ -45,6 +45,8 @@ static void take_over(struct ac_map *m, const struct ac_found *f)
 		return;
 	d->ready |=
 		(uint8_t)(f->events & (AC_ERR | AC_HUP) ? f->events | AC_IN | AC_OUT : f->events);
+	if (f->events & AC_LAPSED)
+		m->poller->cls->set(m->poller, d->fd, f->token, 0, AC_WATCH);
 	if (d->ready & (d->interest | AC_ERR | AC_HUP))
 		ac_queue_(d);
 }
@@ -63,7 +65,7 @@ static void run_queue(struct ac_map *m)
 
 static int wait_for_events(struct ac_map *m, int64_t timeout, bool held)
 {
-	struct ac_poller *p = m->poller;
+	int r;
 
 	if (m->head != m->tail || (m->live == 0 && m->wheel.count == 0))
 		timeout = 0;
@@ -71,7 +73,12 @@ static int wait_for_events(struct ac_map *m, int64_t timeout, bool held)
 		timeout = ac_tasks_wait_(m, held, timeout);
 	if (m->live == 0 && timeout == 0)
 		return 0;
-	return p->cls->wait(p, timeout);
+	r = ac_poller_is_stale_(m->poller) ? ac_renew_poller_(m) : 0;
+	if (r == 0)
+		r = m->poller->cls->wait(m->poller, timeout);
+	if (r == -EEXIST && (r = ac_renew_poller_(m)) == 0)
+		r = m->poller->cls->wait(m->poller, 0);
+	return r;
 }
 
 /* timeout in nanoseconds, negative: for ever. 0, 1: a handler wants to exit, or -errno. */

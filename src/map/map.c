@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static const size_t default_limits[AC_LIMITS] = {
@@ -34,6 +35,17 @@ static void complain(const struct ac_map_opts *opts, int r)
 		ac_log_stderr_(NULL, AC_LOG_ERROR, text);
 }
 
+/* Whoever asked for it is told each time; whoever asked for the best, once in the process. */
+static void tell_refusal(struct ac_map *m, bool asked_for)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+
+	if (asked_for || !atomic_flag_test_and_set(&told))
+		ac_map_log(m, asked_for ? AC_LOG_WARNING : AC_LOG_INFO,
+		           "io_uring is refused here (%s): %s instead",
+		           ac_error_name(-m->poller->refused), m->poller->cls->name);
+}
+
 static int map_init(struct ac_map *m, const struct ac_map_opts *opts)
 {
 	int r = ac_poller_new_(opts ? opts->poller : NULL, &m->poller);
@@ -48,6 +60,8 @@ static int map_init(struct ac_map *m, const struct ac_map_opts *opts)
 	for (int i = 0; i < AC_LIMITS; i++)
 		m->limits[i] = opts && opts->limits[i] ? opts->limits[i] : default_limits[i];
 	ac_wheel_init_(&m->wheel, ac_clock_());
+	if (m->poller->refused)
+		tell_refusal(m, opts && opts->poller);
 	return 0;
 }
 

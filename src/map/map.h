@@ -148,12 +148,11 @@ const struct ac_class *ac_class_key_(
 	const struct ac_class *resolved); /* the table it was made of */
 #define AC_OURS ((size_t)1 << 16)         /* class flag: one of the library's own */
 
-/* ---- channel.c: interest, watching, the frame, closing ---- */
+/* ---- channel.c: interest, the frame, closing ---- */
 unsigned ac_wants_(struct ac_dispatcher *d); /* the events it is interested in now */
 bool ac_ask_(struct ac_dispatcher *d);       /* sets d->interest; false: closed meanwhile */
 void ac_update_(struct ac_dispatcher *d);    /* interest, poller and queue agree with its state */
-int ac_watch_(struct ac_dispatcher *d);      /* a descriptor has come: count and watch it */
-void ac_unwatch_(struct ac_dispatcher *d);
+void ac_debug_(struct ac_dispatcher *d, const char *what);
 bool ac_enter_(struct ac_dispatcher *d); /* false: a handler of it is on the stack already */
 void ac_leave_(struct ac_dispatcher *d);
 bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dispatcher *), const char *name);
@@ -161,6 +160,13 @@ void ac_failed_(struct ac_dispatcher *d, int r, const char *name); /* a handler 
 void ac_close_(struct ac_dispatcher *d, int reason);
 void ac_doom_(struct ac_dispatcher *d, int reason, bool raise); /* closes at its next turn */
 bool ac_lost_(int code); /* errnos that mean: the connection is gone */
+
+/* ---- watch.c: what the poller is told ---- */
+int ac_watch_(struct ac_dispatcher *d); /* a descriptor has come: count and watch it */
+void ac_unwatch_(struct ac_dispatcher *d);
+void ac_tell_poller_(struct ac_dispatcher *d); /* a level one: of a change of interest */
+void ac_mute_(struct ac_dispatcher *d);        /* not to be told of until it is told of again */
+int ac_renew_poller_(struct ac_map *m);
 
 /* ---- turn.c ---- */
 void ac_turn_(struct ac_dispatcher *d,

@@ -103,21 +103,10 @@ static void serve(struct ac_dispatcher *d, unsigned forced)
 		peer_died(d);
 }
 
-/* Inside a nested pass a level poller would report a busy channel again and again: it is not told of. */
-static void mute(struct ac_dispatcher *d)
-{
-	struct ac_poller *p = d->map->poller;
-
-	if (d->map->edge || !d->watched || (d->flags & AC_IS_ALWAYS))
-		return;
-	p->cls->set(p, d->fd, ac_token_(d), d->watched, 0);
-	d->watched = d->ready = 0;
-}
-
 void ac_turn_(struct ac_dispatcher *d, unsigned forced)
 {
 	if (!ac_enter_(d)) {
-		mute(d);
+		ac_mute_(d);
 		return;
 	}
 	serve(d, forced);

@@ -6,10 +6,9 @@
  * A closed descriptor leaves epoll by itself; one that a forked child still holds may report late, which
  * the generation in the token catches.
  */
-#include "poller.h"
+#include "linux.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #define BATCH 512
@@ -50,13 +49,6 @@ static int epoll_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, 
 	               : 0;
 }
 
-static unsigned meaning(uint32_t e)
-{
-	return (e & EPOLLIN ? AC_IN : 0u) | (e & EPOLLOUT ? AC_OUT : 0u) |
-	       (e & EPOLLPRI ? AC_PRI : 0u) | (e & EPOLLERR ? AC_ERR : 0u) |
-	       (e & EPOLLHUP ? AC_HUP : 0u) | (e & EPOLLRDHUP ? AC_RDHUP : 0u);
-}
-
 static int epoll_wait_for(struct ac_poller *p, int64_t timeout_ns)
 {
 	struct epoll_poller *e = (struct epoll_poller *)p;
@@ -65,8 +57,8 @@ static int epoll_wait_for(struct ac_poller *p, int64_t timeout_ns)
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < n; i++)
-		p->found[i] =
-			(struct ac_found){ e->events[i].data.u64, meaning(e->events[i].events) };
+		p->found[i] = (struct ac_found){ e->events[i].data.u64,
+			                         ac_linux_events_(e->events[i].events) };
 	return n;
 }
 
@@ -79,6 +71,7 @@ const struct ac_poller_class ac_poller_epoll_ = {
 	.name = "epoll",
 	.size = sizeof(struct epoll_poller),
 	.edge = true,
+	.kernel = true,
 	.init = epoll_init,
 	.fini = epoll_fini,
 	.set = epoll_set,

@@ -7,13 +7,20 @@
 
 static const struct ac_poller_class *const pollers[] = {
 	&ac_poller_epoll_,
+#ifdef AC_WITH_URING
+	&ac_poller_uring_,
+#endif
 	&ac_poller_poll_,
 	&ac_poller_select_,
 };
 
 const char *ac_poller_names_(void)
 {
+#ifdef AC_WITH_URING
+	return "epoll, io_uring, poll, select";
+#else
 	return "epoll, poll, select";
+#endif
 }
 
 static const struct ac_poller_class *by_name(const char *name)
@@ -36,18 +43,15 @@ bool ac_has(const char *feature)
 	return by_name(feature) != NULL;
 }
 
-int ac_poller_new_(const char *name, struct ac_poller **ret_poller)
+static int make(const struct ac_poller_class *cls, struct ac_poller **ret_poller)
 {
-	const struct ac_poller_class *cls = by_name(name);
-	struct ac_poller *p;
+	struct ac_poller *p = ac_alloc_(cls->size);
 	int r;
 
-	if (!cls)
-		return -EINVAL;
-	p = ac_alloc_(cls->size);
 	if (!p)
 		return -ENOMEM;
 	p->cls = cls;
+	p->forks = ac_forks_;
 	r = cls->init(p);
 	if (r < 0) {
 		ac_free_(p->found);
@@ -56,6 +60,30 @@ int ac_poller_new_(const char *name, struct ac_poller **ret_poller)
 	}
 	*ret_poller = p;
 	return 0;
+}
+
+/* What an old kernel, a sandbox or an administrator answer. */
+static bool is_refusal(int r)
+{
+	return r == -ENOSYS || r == -EPERM || r == -EACCES || r == -EINVAL || r == -EOPNOTSUPP;
+}
+
+int ac_poller_new_(const char *name, struct ac_poller **ret_poller)
+{
+	const struct ac_poller_class *cls = by_name(name);
+	int r, refused;
+
+	if (!cls)
+		return -EINVAL;
+	ac_count_forks_();
+	r = make(cls, ret_poller);
+	if (!is_refusal(r))
+		return r;
+	refused = r;
+	r = make(&ac_poller_epoll_, ret_poller);
+	if (r == 0)
+		(*ret_poller)->refused = refused;
+	return r;
 }
 
 void ac_poller_free_(struct ac_poller *p)

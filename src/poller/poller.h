@@ -13,6 +13,7 @@
 #include "../base/base.h"
 
 #define AC_WATCH 128
+#define AC_LAPSED 256 /* among events found: the descriptor is watched no more, set it anew */
 
 struct ac_found {
 	uint64_t token;
@@ -23,21 +24,32 @@ struct ac_poller {
 	const struct ac_poller_class *cls;
 	struct ac_found *found;
 	size_t cap;
+	unsigned forks; /* when it was made */
+	int refused;    /* a better one was, with this -errno */
 };
 
 struct ac_poller_class {
 	const char *name;
 	size_t size;
 	bool edge;
+	bool kernel; /* keeps what it was told in the kernel: a forked child needs one of its own */
 	int (*init)(struct ac_poller *p);
 	void (*fini)(struct ac_poller *p);
 	/* -EPERM: a descriptor that is always ready; -EMFILE: one this poller cannot take */
 	int (*set)(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events);
-	int (*wait)(struct ac_poller *p, int64_t timeout_ns); /* negative: for ever */
-	int (*fd)(struct ac_poller *p);                       /* NULL: none */
+	/* negative: for ever. -EEXIST: this thread needs one of its own */
+	int (*wait)(struct ac_poller *p, int64_t timeout_ns);
+	int (*fd)(struct ac_poller *p); /* NULL: none */
 };
 
-extern const struct ac_poller_class ac_poller_select_, ac_poller_poll_, ac_poller_epoll_;
+extern const struct ac_poller_class ac_poller_select_, ac_poller_poll_, ac_poller_epoll_,
+	ac_poller_uring_;
+
+/* In a forked child, one that was made before. It may only be freed, which harms the parent's in nothing. */
+static inline bool ac_poller_is_stale_(const struct ac_poller *p)
+{
+	return p->cls->kernel && p->forks != ac_forks_;
+}
 
 /* pick.c: by name, NULL for the best one. -EINVAL: unknown; -ENOMEM and what init returns. */
 int ac_poller_new_(const char *name, struct ac_poller **ret_poller);

@@ -9,7 +9,7 @@ import time
 import unittest
 
 ASYNCORE = os.environ.get("ASYNCORE", "build/asyncore")
-POLLERS = ("select", "poll", "epoll")
+POLLERS = ("select", "poll", "epoll", "io_uring")
 
 
 class Program:

@@ -1,0 +1,128 @@
+/*
+ * ring.h — the few things the library does to an io_uring, and nothing else of it.
+ *
+ * Contract: every function returns ≥ 0 or -errno. The ring is made disabled and belongs to the thread that
+ * submits first; from another one -EEXIST comes back. After a fork the child has the descriptor but not the
+ * memory: it may only forget the ring.
+ */
+#ifndef AC_RING_H
+#define AC_RING_H
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+struct ac_ring {
+	struct io_uring uring;
+	bool enabled;
+};
+
+#define AC_RING_NOBODY UINT64_MAX /* a request whose answer nobody waits for */
+
+/* DEFER_TASKRUN is what makes it fast (Linux 6.1): completions happen when we wait, not in between. */
+static inline int ac_ring_init_(struct ac_ring *r, unsigned entries, unsigned answers)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+		         IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
+		.cq_entries = answers,
+	};
+	int e = io_uring_queue_init_params(entries, &r->uring, &params);
+
+	r->enabled = false;
+	if (e < 0)
+		return e;
+	e = io_uring_ring_dontfork(&r->uring);
+	if (e < 0)
+		io_uring_queue_exit(&r->uring);
+	return e;
+}
+
+static inline void ac_ring_fini_(struct ac_ring *r)
+{
+	io_uring_queue_exit(&r->uring);
+}
+
+/* In a child: its memory is not there, the descriptor is the parent's as well. */
+static inline void ac_ring_forget_(struct ac_ring *r)
+{
+	close(r->uring.ring_fd);
+}
+
+/* liburing 2.3 declares a function for it and does not export it. */
+static inline int ac_ring_enable_(struct ac_ring *r)
+{
+	if (!r->enabled && syscall(__NR_io_uring_register, r->uring.ring_fd,
+	                           IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
+		return -errno;
+	r->enabled = true;
+	return 0;
+}
+
+/* Hands over what was requested and takes in what is there, without waiting. */
+static inline int ac_ring_submit_(struct ac_ring *r)
+{
+	int e = ac_ring_enable_(r);
+
+	return e < 0 ? e : io_uring_submit_and_get_events(&r->uring);
+}
+
+/* The same, and waits for an answer; timeout in nanoseconds, negative: for ever. */
+static inline int ac_ring_wait_(struct ac_ring *r, int64_t timeout)
+{
+	struct __kernel_timespec t = { timeout / 1000000000, timeout % 1000000000 };
+	struct io_uring_cqe *cqe;
+	int e = ac_ring_enable_(r);
+
+	if (e < 0 || timeout == 0)
+		return e < 0 ? e : io_uring_submit_and_get_events(&r->uring);
+	if (timeout < 0)
+		return io_uring_submit_and_wait(&r->uring, 1);
+	e = io_uring_submit_and_wait_timeout(&r->uring, &cqe, 1, &t, NULL);
+	return e == -ETIME ? 0 : e;
+}
+
+/* A place for a request; when there is none, those before it are handed over first. */
+static inline int ac_ring_request_(struct ac_ring *r, struct io_uring_sqe **ret_sqe)
+{
+	int e = 0;
+
+	*ret_sqe = io_uring_get_sqe(&r->uring);
+	if (*ret_sqe)
+		return 0;
+	e = ac_ring_submit_(r);
+	*ret_sqe = e < 0 ? NULL : io_uring_get_sqe(&r->uring);
+	return *ret_sqe ? 0 : e < 0 ? e : -EBUSY;
+}
+
+/* Every change of this descriptor, until it is cancelled: answers have F_MORE while it goes on. */
+static inline int ac_ring_poll_(struct ac_ring *r, int fd, unsigned events, uint64_t token)
+{
+	struct io_uring_sqe *sqe;
+	int e = ac_ring_request_(r, &sqe);
+
+	if (e < 0)
+		return e;
+	io_uring_prep_poll_multishot(sqe, fd, events);
+	io_uring_sqe_set_data64(sqe, token);
+	return 0;
+}
+
+static inline int ac_ring_unpoll_(struct ac_ring *r, uint64_t token)
+{
+	struct io_uring_sqe *sqe;
+	int e = ac_ring_request_(r, &sqe);
+
+	if (e < 0)
+		return e;
+	io_uring_prep_cancel64(sqe, token, 0); /* POLL_REMOVE gives up where an event is on its way */
+	io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+	io_uring_sqe_set_data64(sqe, AC_RING_NOBODY);
+	return 0;
+}
+
+#endif
