@@ -50,6 +50,7 @@ static int change_map(struct ac_dispatcher *d, struct ac_map *m)
 
 	if (!resolved)
 		return ac_raise(d, code);
+	ac_unqueue_(d);
 	r = ac_own_(m, d);
 	if (r < 0)
 		return ac_raise(d, -r);
@@ -60,9 +61,9 @@ static int change_map(struct ac_dispatcher *d, struct ac_map *m)
 		d->slot = old_slot;
 		return ac_raise(d, -r);
 	}
-	ac_free_slot_(old, old_slot);
 	d->cls = (const struct ac_class *)(const void *)resolved->table;
-	d->flags &= ~(uint32_t)(AC_IS_QUEUED | AC_IS_RESTING);
+	ac_free_slot_(old, old_slot);
+	d->flags &= ~(uint32_t)AC_IS_RESTING;
 	if (d->extra) {
 		ac_task_cancel(&d->extra->rest);
 		ac_set_timeout(d, d->extra->timeout);

@@ -1,10 +1,10 @@
 /*
  * loop.c — one pass, and passes until nothing is left.
  *
- *	ask predicates ─▶ wait ─▶ ready bits, queue ─▶ turns up to the tail seen ─▶ tasks ─▶ graves
+ *	ask predicates ─▶ wait ─▶ ready bits, queue ─▶ turns of those queued by then ─▶ tasks ─▶ graves
  *
  * Design: the poller's whole batch is taken over before anything is called. A turn queued during the run
- * belongs to the next pass. head and tail only grow, so a nested pass may empty the queue under this one.
+ * belongs to the next pass: turns are counted, so that a nested pass may empty the queue under this one.
  */
 #include "map.h"
 
@@ -53,9 +53,9 @@ static void take_over(struct ac_map *m, const struct ac_found *f)
 
 static void run_queue(struct ac_map *m)
 {
-	uint64_t limit = m->tail;
+	uint64_t limit = m->queued;
 
-	while (m->head < limit && m->head != m->tail) {
+	while (m->ran < limit && m->queue_first) {
 		struct ac_dispatcher *d = ac_dequeue_(m);
 
 		if (d)
@@ -67,7 +67,7 @@ static int wait_for_events(struct ac_map *m, int64_t timeout, bool held)
 {
 	int r;
 
-	if (m->head != m->tail || (m->live == 0 && m->wheel.count == 0))
+	if (m->queue_first || (m->live == 0 && m->wheel.count == 0))
 		timeout = 0;
 	else
 		timeout = ac_tasks_wait_(m, held, timeout);
@@ -164,7 +164,7 @@ double ac_next_timeout(struct ac_map *map)
 
 	if (!m)
 		return -1;
-	if (m->head != m->tail)
+	if (m->queue_first)
 		return 0;
 	wait = ac_tasks_wait_(m, false, -1);
 	return wait < 0 ? -1 : (double)wait / 1e9;

@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  - slots[i].d->slot == i for every owned channel; a free slot has d NULL and the next generation.
- *  - a channel is QUEUED <==> the queue holds its slot and generation exactly once.
+ *  - a channel is QUEUED <==> its slot stands in the run queue. A slot is in one list at most.
  *  - live == number of channels that are COUNTED; they keep ac_loop going.
  *  - nothing is freed while depth > 0: a closed channel keeps its slot, with the next generation, and
  *    hangs on `grave` until the outermost pass ends.
@@ -20,7 +20,7 @@
 
 struct ac_slot {
 	struct ac_dispatcher *d;
-	uint32_t generation, next_free;
+	uint32_t generation, next; /* next: slot + 1 */
 };
 
 struct ac_name {
@@ -71,13 +71,13 @@ struct ac_map {
 	uint32_t slot_free;
 	size_t live;
 
-	struct ac_name *queue; /* a ring: head and tail only grow */
-	size_t queue_cap;
-	uint64_t head, tail;
+	uint32_t queue_first, queue_last; /* slot + 1 */
+	uint64_t queued, ran;             /* ever put into the queue, ever taken out */
+	size_t queued_dead;               /* closed since they were put there */
 
 	struct ac_names asked;
 	bool asking;    /* they are being asked */
-	uint32_t grave; /* slot of the channel closed last + 1; they hang on next_free */
+	uint32_t grave; /* slot of the channel closed last + 1; the others hang on it */
 	struct ac_resolved *classes;
 
 	struct ac_wheel wheel;
@@ -113,6 +113,13 @@ static inline size_t ac_limit_(const struct ac_dispatcher *d, enum ac_limit whic
 
 int64_t ac_map_time_(struct ac_map *m); /* the pass's, or now */
 
+static inline struct ac_dispatcher *ac_find_channel_(const struct ac_map *m, struct ac_name name)
+{
+	if (name.slot >= m->slot_used || m->slots[name.slot].generation != name.generation)
+		return NULL;
+	return m->slots[name.slot].d;
+}
+
 /* Bytes came or went: not idle. */
 static inline void ac_moved_(struct ac_dispatcher *d)
 {
@@ -133,10 +140,10 @@ void ac_buffer_give_(struct ac_map *m, char *buffer);
 int ac_own_(struct ac_map *m, struct ac_dispatcher *d); /* sets d->map and d->slot */
 void ac_disown_(struct ac_dispatcher *d);
 void ac_free_slot_(struct ac_map *m, uint32_t slot);
-struct ac_dispatcher *ac_find_channel_(struct ac_map *m, struct ac_name name);
 struct ac_name ac_name_of_(const struct ac_dispatcher *d);
 uint64_t ac_token_(const struct ac_dispatcher *d);
-void ac_queue_(struct ac_dispatcher *d);             /* its turn comes in the next run */
+void ac_queue_(struct ac_dispatcher *d); /* its turn comes in the next run */
+void ac_unqueue_(struct ac_dispatcher *d);
 struct ac_dispatcher *ac_dequeue_(struct ac_map *m); /* NULL: gone meanwhile */
 int ac_names_add_(struct ac_names *n, struct ac_name name);
 void ac_bury_(struct ac_dispatcher *d);

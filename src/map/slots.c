@@ -1,28 +1,13 @@
 /*
  * slots.c — which channels there are, whose turn it is, and who waits to be freed.
  *
- * Invariant: queue_cap ≥ 2 × slot_cap, so that queueing never allocates: each live channel stands in the
- * queue at most once; a name left behind by one that is gone is dropped by the next run, or when the ring
- * is full.
+ * Design: a slot's `next` is a link of the one list it stands in: the free slots, the run queue, or the graves.
+ * So queueing and burying never allocate. A channel that is closed while it is queued goes to the graves
+ * when its turn would come, or at the latest when the graves are emptied.
  */
 #include "map.h"
 
 #include <errno.h>
-#include <string.h>
-
-static int queue_grow(struct ac_map *m, size_t cap)
-{
-	struct ac_name *queue = ac_alloc_(cap * sizeof(*queue));
-
-	if (!queue)
-		return -ENOMEM;
-	for (uint64_t i = m->head; i != m->tail; i++)
-		queue[i & (cap - 1)] = m->queue[i & (m->queue_cap - 1)];
-	ac_free_(m->queue);
-	m->queue = queue;
-	m->queue_cap = cap;
-	return 0;
-}
 
 static int slots_grow(struct ac_map *m)
 {
@@ -31,12 +16,9 @@ static int slots_grow(struct ac_map *m)
 
 	if (cap > UINT32_MAX / 4)
 		return -EMFILE;
-	if (m->queue_cap < 2 * cap && queue_grow(m, 2 * cap) < 0)
-		return -ENOMEM;
 	slots = ac_realloc_(m->slots, cap * sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
-	memset(slots + m->slot_cap, 0, (cap - m->slot_cap) * sizeof(*slots));
 	m->slots = slots;
 	m->slot_cap = cap;
 	return 0;
@@ -53,9 +35,10 @@ int ac_own_(struct ac_map *m, struct ac_dispatcher *d)
 		return -ENOMEM;
 	if (m->slot_free) {
 		slot = m->slot_free - 1;
-		m->slot_free = m->slots[slot].next_free;
+		m->slot_free = m->slots[slot].next;
 	} else {
 		slot = (uint32_t)m->slot_used++;
+		m->slots[slot] = (struct ac_slot){ NULL, 0, 0 };
 	}
 	m->slots[slot].d = d;
 	d->map = m;
@@ -69,12 +52,13 @@ void ac_free_slot_(struct ac_map *m, uint32_t slot)
 
 	s->d = NULL;
 	s->generation++;
-	s->next_free = m->slot_free;
+	s->next = m->slot_free;
 	m->slot_free = slot + 1;
 }
 
 void ac_disown_(struct ac_dispatcher *d)
 {
+	ac_unqueue_(d);
 	ac_free_slot_(d->map, d->slot);
 }
 
@@ -88,25 +72,14 @@ uint64_t ac_token_(const struct ac_dispatcher *d)
 	return (uint64_t)d->map->slots[d->slot].generation << 32 | d->slot;
 }
 
-struct ac_dispatcher *ac_find_channel_(struct ac_map *m, struct ac_name name)
+static void hang(struct ac_map *m, uint32_t slot, uint32_t *first, uint32_t *last)
 {
-	if (name.slot >= m->slot_used || m->slots[name.slot].generation != name.generation)
-		return NULL;
-	return m->slots[name.slot].d;
-}
-
-/* Channels that changed their map leave names behind, any number of them between two runs. */
-static void queue_purge(struct ac_map *m)
-{
-	uint64_t kept = m->head;
-
-	for (uint64_t i = m->head; i != m->tail; i++) {
-		struct ac_name name = m->queue[i & (m->queue_cap - 1)];
-
-		if (ac_find_channel_(m, name))
-			m->queue[kept++ & (m->queue_cap - 1)] = name;
-	}
-	m->tail = kept;
+	m->slots[slot].next = 0;
+	if (*last)
+		m->slots[*last - 1].next = slot + 1;
+	else
+		*first = slot + 1;
+	*last = slot + 1;
 }
 
 void ac_queue_(struct ac_dispatcher *d)
@@ -115,19 +88,54 @@ void ac_queue_(struct ac_dispatcher *d)
 
 	if (d->flags & (AC_IS_QUEUED | AC_IS_CLOSING))
 		return;
-	if (m->tail - m->head == m->queue_cap)
-		queue_purge(m);
 	d->flags |= AC_IS_QUEUED;
-	m->queue[m->tail++ & (m->queue_cap - 1)] = ac_name_of_(d);
+	m->queued++;
+	hang(m, d->slot, &m->queue_first, &m->queue_last);
+}
+
+/* Takes out the one that `link` names; before is the slot + 1 that has the link, 0 for the first. */
+static uint32_t take_out(struct ac_map *m, uint32_t *link, uint32_t before)
+{
+	uint32_t slot = *link - 1;
+
+	*link = m->slots[slot].next;
+	if (m->queue_last == slot + 1)
+		m->queue_last = before;
+	m->slots[slot].d->flags &= ~(uint32_t)AC_IS_QUEUED;
+	m->ran++;
+	return slot;
+}
+
+static void to_the_graves(struct ac_map *m, uint32_t slot)
+{
+	m->slots[slot].next = m->grave;
+	m->grave = slot + 1;
 }
 
 struct ac_dispatcher *ac_dequeue_(struct ac_map *m)
 {
-	struct ac_dispatcher *d = ac_find_channel_(m, m->queue[m->head++ & (m->queue_cap - 1)]);
+	uint32_t slot = take_out(m, &m->queue_first, 0);
+	struct ac_dispatcher *d = m->slots[slot].d;
 
-	if (d)
-		d->flags &= ~(uint32_t)AC_IS_QUEUED;
-	return d;
+	if (d->flags & AC_IS_BURIED) {
+		m->queued_dead--;
+		to_the_graves(m, slot);
+	}
+	return d->flags & AC_IS_CLOSING ? NULL : d;
+}
+
+void ac_unqueue_(struct ac_dispatcher *d)
+{
+	struct ac_map *m = d->map;
+	uint32_t *link = &m->queue_first, before = 0;
+
+	if (!(d->flags & AC_IS_QUEUED))
+		return;
+	while (*link != d->slot + 1) {
+		before = *link;
+		link = &m->slots[before - 1].next;
+	}
+	take_out(m, link, before);
 }
 
 int ac_names_add_(struct ac_names *n, struct ac_name name)
@@ -149,11 +157,29 @@ int ac_names_add_(struct ac_names *n, struct ac_name name)
 /* The slot stays taken, so that it can hang on the list; its name means nobody from now on. */
 void ac_bury_(struct ac_dispatcher *d)
 {
-	struct ac_slot *s = &d->map->slots[d->slot];
+	struct ac_map *m = d->map;
 
-	s->generation++;
-	s->next_free = d->map->grave;
-	d->map->grave = d->slot + 1;
+	m->slots[d->slot].generation++;
+	d->flags |= AC_IS_BURIED;
+	if (d->flags & AC_IS_QUEUED)
+		m->queued_dead++;
+	else
+		to_the_graves(m, d->slot);
+}
+
+static void bury_queued(struct ac_map *m)
+{
+	uint32_t *link = &m->queue_first, before = 0;
+
+	while (m->queued_dead && *link) {
+		if (m->slots[*link - 1].d->flags & AC_IS_BURIED) {
+			to_the_graves(m, take_out(m, link, before));
+			m->queued_dead--;
+		} else {
+			before = *link;
+			link = &m->slots[before - 1].next;
+		}
+	}
 }
 
 static void release(struct ac_dispatcher *d)
@@ -171,11 +197,13 @@ static void release(struct ac_dispatcher *d)
 void ac_graves_empty_(struct ac_map *m)
 {
 	m->depth++;
+	bury_queued(m);
 	while (m->grave) {
 		struct ac_slot *s = &m->slots[m->grave - 1];
 
-		m->grave = s->next_free;
+		m->grave = s->next;
 		release(s->d);
+		bury_queued(m);
 	}
 	m->depth--;
 }

@@ -41,6 +41,7 @@ enum ac_channel_flag {
 	AC_IS_DRAINED = 1 << 25,  /* handle_drain is owed */
 	AC_IS_RAISING = 1 << 26,  /* doomed by an error that handle_error is to hear first */
 	AC_IS_UNIX = 1 << 27,     /* peer.path is a copy */
+	AC_IS_BURIED = 1 << 28,   /* closed to the end: waits to be freed */
 };
 
 struct ac_transport {
