@@ -1,9 +1,9 @@
 /*
  * find.c — where a needle begins in a haystack, and how much of one may have begun at its end.
  *
- * Design: one and two bytes by memchr and a compare; longer needles by SSE2 on their first and last byte
- * together, sixteen places at a time. Candidates are verified with memcmp under a budget: when a hostile
- * text makes too many of them fail, memmem, which is linear, takes over.
+ * Design: one byte by memchr; longer needles by SSE2 on their first and last byte together, sixteen places at
+ * a time; two bytes that are not near by memchr and a compare. Candidates are verified with memcmp under a
+ * budget: when a hostile text makes too many of them fail, memmem, which is linear, takes over.
  * The portable twin gives the same results and is what other machines use.
  */
 #include "base.h"
@@ -44,37 +44,62 @@ size_t ac_find_portable_(const void *haystack, size_t len, const void *needle, s
 }
 
 #ifdef __SSE2__
+#define BLOCK 16
+#define PAIR_NEAR 128 /* further on memchr, whose registers are wider, is faster for two bytes */
+
+/* A bit for each of the places h .. h + 15 where the first and the last byte of the needle stand. */
+static inline unsigned hits(const char *h, size_t n, __m128i first, __m128i last)
+{
+	__m128i a = _mm_loadu_si128((const __m128i *)(const void *)h);
+	__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(h + n - 1));
+
+	return (unsigned)_mm_movemask_epi8(
+		_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last)));
+}
+
+/* The first of the candidates that is one. */
+static size_t verify(const char *h, const char *want, size_t n, unsigned found, size_t *budget)
+{
+	for (; found && *budget >= n; found &= found - 1) {
+		size_t at = (size_t)__builtin_ctz(found);
+
+		if (memcmp(h + at + 1, want + 1, n - 2) == 0)
+			return at;
+		*budget -= n;
+	}
+	return AC_NOT_FOUND;
+}
+
+/* The last block overlaps the one before it, so that there is no rest. */
 size_t ac_find_(const void *haystack, size_t len, const void *needle, size_t n)
 {
 	const char *h = haystack, *want = needle;
-	size_t i, last, budget;
-	__m128i first_byte, last_byte;
+	size_t i, at, last_block, stop, budget = 64 + len / 8;
+	__m128i first, last;
 
-	if (n < 3 || n > len || len - n < 16)
+	if (n < 2 || n > len || len - n < BLOCK - 1)
 		return ac_find_portable_(haystack, len, needle, n);
-	first_byte = _mm_set1_epi8(want[0]);
-	last_byte = _mm_set1_epi8(want[n - 1]);
-	last = len - n + 1; /* places where it could begin */
-	budget = 64 + len / 8;
-	for (i = 0; i + 16 <= last; i += 16) {
-		__m128i a = _mm_loadu_si128((const __m128i *)(const void *)(h + i));
-		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(h + i + n - 1));
-		unsigned hits = (unsigned)_mm_movemask_epi8(
-			_mm_and_si128(_mm_cmpeq_epi8(a, first_byte), _mm_cmpeq_epi8(b, last_byte)));
+	first = _mm_set1_epi8(want[0]);
+	last = _mm_set1_epi8(want[n - 1]);
+	last_block = len - n + 1 - BLOCK;
+	stop = n == 2 && last_block > PAIR_NEAR ? PAIR_NEAR : last_block;
+	for (i = 0;; i = i + BLOCK < stop ? i + BLOCK : stop) {
+		unsigned found = hits(h + i, n, first, last);
 
-		for (; hits; hits &= hits - 1) {
-			size_t at = i + (size_t)__builtin_ctz(hits);
-
-			if (memcmp(h + at + 1, want + 1, n - 2) == 0)
-				return at;
-			if (budget < n)
-				goto linear;
-			budget -= n;
+		if (found) {
+			if (n == 2)
+				return i + (size_t)__builtin_ctz(found);
+			at = verify(h + i, want, n, found, &budget);
+			if (at != AC_NOT_FOUND)
+				return i + at;
 		}
+		if (i == stop || budget < n)
+			break;
 	}
-linear:
-	last = ac_find_portable_(h + i, len - i, needle, n);
-	return last == AC_NOT_FOUND ? last : i + last;
+	if (i == last_block && budget >= n)
+		return AC_NOT_FOUND;
+	at = ac_find_portable_(h + i, len - i, needle, n);
+	return at == AC_NOT_FOUND ? at : i + at;
 }
 #else
 size_t ac_find_(const void *haystack, size_t len, const void *needle, size_t n)

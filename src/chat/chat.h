@@ -11,6 +11,7 @@
 #define AC_CHAT_H
 
 #include <asynchat.h>
+#include <string.h>
 
 #include "../dispatcher/dispatcher.h"
 
@@ -63,10 +64,21 @@ static inline const struct ac_chat_class *ac_chat_cls_(const struct ac_chat *c)
 struct ac_cut {
 	size_t at, len; /* where the terminator was found; AC_NOT_FOUND */
 	size_t index;
-	size_t held; /* bytes at the end that may become one */
+	size_t held; /* not found: bytes at the end that may become one */
 };
-void ac_find_terminator_(struct ac_chat *c, const struct ac_feed *f, bool last, struct ac_cut *ret);
-void ac_forget_places_(struct ac_chat *c); /* other data is fed from now on */
+static inline const char *ac_member_(const struct ac_terminator *t, size_t i)
+{
+	return (const char *)(t->members + t->count) + t->members[i].at;
+}
+/* The string that is set, wherever it lies. */
+static inline struct ac_slice ac_string_(const struct ac_chat *c)
+{
+	if (c->term_len)
+		return (struct ac_slice){ c->term.bytes, c->term_len };
+	return (struct ac_slice){ ac_member_(c->term.heap, 0), c->term.heap->members[0].len };
+}
+void ac_find_any_(struct ac_chat *c, const struct ac_feed *f, bool last, struct ac_cut *ret);
+void ac_forget_places_(struct ac_chat *c); /* of a list: other data is fed from now on */
 void ac_terminator_done_(struct ac_chat *c);
 
 /* input.c */
@@ -75,8 +87,25 @@ void ac_input_done_(struct ac_chat *c);
 
 /* pieces.c: the producers that the queue knows from inside */
 extern const struct ac_producer_class ac_chunk_class_, ac_lent_class_, ac_file_class_;
+struct ac_chunk_producer {
+	struct ac_producer p;
+	struct ac_map *map; /* whose cache it goes back to */
+	size_t used;
+	char data[];
+};
 struct ac_producer *ac_chunk_new_(struct ac_map *m);
-bool ac_chunk_add_(struct ac_producer *p, const void *data, size_t len); /* false: no room */
+/* false: no chunk, or no room in it */
+static inline bool ac_chunk_add_(struct ac_producer *p, const void *data, size_t len)
+{
+	struct ac_chunk_producer *k = (struct ac_chunk_producer *)p;
+
+	if (p->cls != &ac_chunk_class_ || len > AC_CHUNK_SIZE - sizeof(*k) - k->used)
+		return false;
+	memcpy(k->data + k->used, data, len);
+	k->used += len;
+	p->slice.len += len;
+	return true;
+}
 void ac_piece_free_(struct ac_producer *p, struct ac_map *m); /* a chunk goes to the cache of m */
 struct ac_producer *ac_copy_new_(const void *data, size_t len);
 struct ac_producer *ac_lent_new_(const void *data, size_t len, void (*free_fn)(void *), void *arg);

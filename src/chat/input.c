@@ -202,6 +202,47 @@ static int cut_count(struct ac_chat *c, struct ac_feed *f)
 	return r < 0 || f->discarded ? r : found(c, f, 0);
 }
 
+/* The whole record lies here in one piece, and the default collector is to have it: it is lent. */
+static bool may_lend(const struct ac_chat *c, const struct ac_feed *f)
+{
+	return ac_chat_cls_(c)->collect_incoming_data == ac_pull && !f->lent_len &&
+	       !(c->in && c->in->len);
+}
+
+static int lend(struct ac_chat *c, struct ac_feed *f, size_t len, const struct ac_cut *cut)
+{
+	bool keeps = c->chat_flags & AC_CHAT_KEEPS_TERMINATOR;
+
+	if (c->record_len + len > ac_limit_(&c->d, AC_MAX_RECORD)) {
+		f->pos = cut->at + cut->len;
+		return too_long(c, f);
+	}
+	f->lent = f->data + f->pos;
+	f->lent_len = len + (keeps ? cut->len : 0);
+	f->pos = cut->at + cut->len;
+	return found(c, f, cut->index);
+}
+
+static void find_terminator(struct ac_chat *c, const struct ac_feed *f, bool last,
+                            struct ac_cut *ret)
+{
+	const char *data = f->data + f->pos;
+	size_t len = f->len - f->pos, at;
+	struct ac_slice s;
+
+	if (c->term_kind == AC_TERM_ANY) {
+		ac_find_any_(c, f, last, ret);
+		return;
+	}
+	s = ac_string_(c);
+	at = ac_find_(data, len, s.data, s.len);
+	ret->at = at == AC_NOT_FOUND ? at : f->pos + at;
+	ret->len = s.len;
+	ret->index = 0;
+	if (at == AC_NOT_FOUND)
+		ret->held = last ? 0 : ac_find_prefix_at_end(data, len, s.data, s.len);
+}
+
 /* 1: the rest cannot be cut yet. */
 static int cut_string(struct ac_chat *c, struct ac_feed *f, bool last)
 {
@@ -210,13 +251,15 @@ static int cut_string(struct ac_chat *c, struct ac_feed *f, bool last)
 	size_t len;
 	int r;
 
-	ac_find_terminator_(c, f, last, &cut);
+	find_terminator(c, f, last, &cut);
 	if (cut.at == AC_NOT_FOUND) {
 		len = f->len - f->pos - cut.held;
 		r = collect(c, f, len, len);
 		return r < 0 ? r : 1;
 	}
 	len = cut.at - f->pos;
+	if (may_lend(c, f))
+		return lend(c, f, len, &cut);
 	r = collect(c, f, len + (keeps ? cut.len : 0), len);
 	if (f->discarded)
 		return r;
@@ -262,7 +305,8 @@ static int feed(struct ac_chat *c, const char *data, size_t len, bool last)
 	int r = 0;
 
 	m->feed = &f;
-	ac_forget_places_(c);
+	if (c->term_kind == AC_TERM_ANY)
+		ac_forget_places_(c);
 	while (r == 0 && f.pos < f.len && !(c->d.flags & STOPS))
 		r = cut(c, &f, last);
 	m->feed = f.outer;

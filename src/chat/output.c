@@ -274,6 +274,35 @@ static bool may_send(const struct ac_chat *c, size_t sent)
 	       !out->discarded && !(c->d.flags & NOT_NOW);
 }
 
+/* What is there mostly: one chunk, that the kernel takes as a whole. False: not so, or not any more. */
+static bool send_chunk(struct ac_chat *c)
+{
+	struct ac_producer *p = c->out->fifo.head;
+	struct ac_dispatcher *d = &c->d;
+	struct iovec iov;
+	ssize_t n;
+
+	if (!p || p->next || p->cls != &ac_chunk_class_ || c->out->blocked)
+		return false;
+	iov = (struct iovec){ (void *)p->slice.data, p->slice.len };
+	n = d->transport->send(d, &iov, 1, false);
+	c->out->blocked = n < (ssize_t)iov.iov_len;
+	if (n < 0) {
+		if (n != -EAGAIN)
+			ac_unsent_(d, (int)n);
+		return false;
+	}
+	ac_moved_(d);
+	if (c->out->blocked) {
+		consume(c, (size_t)n);
+		return false;
+	}
+	ac_fifo_init(&c->out->fifo);
+	c->out->memory = c->out->total = 0;
+	ac_chunk_give_(d->map, p);
+	return true;
+}
+
 static void send_all(struct ac_chat *c)
 {
 	size_t sent = 0;
@@ -314,22 +343,28 @@ static void weigh(struct ac_chat *c)
 		ac_doom_(d, ac_close_reason_when_sent_(d), false);
 }
 
+/* Producers are asked here, and may do anything. */
+static void flush_queue(struct ac_chat *c)
+{
+	struct ac_map *m = c->d.map;
+
+	m->depth++;
+	c->out->flushing = true;
+	send_all(c);
+	c->out->flushing = false;
+	if (c->out->discarded)
+		ac_discard_output(c);
+	ac_map_release_(m);
+}
+
 void ac_flush_(struct ac_chat *c)
 {
 	struct ac_dispatcher *d = &c->d;
-	struct ac_map *m = d->map;
 
 	if ((d->flags & NOT_NOW) || (c->out && c->out->flushing))
 		return;
-	if (c->out && (d->flags & AC_IS_CONNECTED)) {
-		m->depth++;
-		c->out->flushing = true;
-		send_all(c);
-		c->out->flushing = false;
-		if (c->out->discarded)
-			ac_discard_output(c);
-		ac_map_release_(m);
-	}
+	if (c->out && (d->flags & AC_IS_CONNECTED) && !send_chunk(c) && !(d->flags & NOT_NOW))
+		flush_queue(c);
 	if (!(d->flags & NOT_NOW))
 		weigh(c);
 }

@@ -8,15 +8,6 @@
 
 #include <string.h>
 
-struct chunk {
-	struct ac_producer p;
-	struct ac_map *map; /* whose cache it goes back to */
-	size_t used;
-	char data[];
-};
-
-#define CHUNK_ROOM (AC_CHUNK_SIZE - sizeof(struct chunk))
-
 struct lent {
 	struct ac_producer p;
 	void (*free_fn)(void *arg);
@@ -33,7 +24,7 @@ static int exhausted(struct ac_producer *p, struct ac_slice *ret_slice)
 
 static void chunk_free(struct ac_producer *p)
 {
-	ac_chunk_give_(((struct chunk *)p)->map, p);
+	ac_chunk_give_(((struct ac_chunk_producer *)p)->map, p);
 }
 
 const struct ac_producer_class ac_chunk_class_ = { "chunk", exhausted, chunk_free };
@@ -42,13 +33,13 @@ const struct ac_producer_class ac_chunk_class_ = { "chunk", exhausted, chunk_fre
 void ac_piece_free_(struct ac_producer *p, struct ac_map *m)
 {
 	if (p->cls == &ac_chunk_class_)
-		((struct chunk *)p)->map = m;
+		((struct ac_chunk_producer *)p)->map = m;
 	ac_producer_free(p);
 }
 
 struct ac_producer *ac_chunk_new_(struct ac_map *m)
 {
-	struct chunk *k = ac_chunk_take_(m);
+	struct ac_chunk_producer *k = ac_chunk_take_(m);
 
 	if (!k)
 		return NULL;
@@ -56,19 +47,6 @@ struct ac_producer *ac_chunk_new_(struct ac_map *m)
 	k->map = m;
 	k->used = 0;
 	return &k->p;
-}
-
-bool ac_chunk_add_(struct ac_producer *p, const void *data, size_t len)
-{
-	struct chunk *k = (struct chunk *)p;
-
-	if (p->cls != &ac_chunk_class_ || len > CHUNK_ROOM - k->used)
-		return false;
-	if (len)
-		memcpy(k->data + k->used, data, len);
-	k->used += len;
-	p->slice.len += len;
-	return true;
 }
 
 static void lent_free(struct ac_producer *p)

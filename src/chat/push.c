@@ -16,13 +16,19 @@ static bool is_closed(const struct ac_chat *c)
 	return c->d.flags & (AC_IS_CLOSING | AC_IS_LEAVING | AC_IS_DOOMED);
 }
 
-/* There is a queue, and room in it for so many bytes of memory. */
-static int need_room(struct ac_chat *c, size_t len)
+static bool has_room(const struct ac_chat *c, size_t len)
 {
 	size_t most = ac_limit_(&c->d, AC_MAX_OUTPUT), used = c->out ? c->out->memory : 0;
 
-	if (used > most || len > most - used)
-		return ac_raisef(c, ENOBUFS, "%zu bytes queued, %zu more", used, len);
+	return used <= most && len <= most - used;
+}
+
+/* There is a queue, and room in it for so many bytes of memory. */
+static int need_room(struct ac_chat *c, size_t len)
+{
+	if (!has_room(c, len))
+		return ac_raisef(c, ENOBUFS, "%zu bytes queued, %zu more",
+		                 c->out ? c->out->memory : 0, len);
 	return ac_output_(c) ? 0 : ac_raise(c, ENOMEM);
 }
 
@@ -46,19 +52,27 @@ static struct ac_producer *last_of(const struct ac_fifo *f)
 	return (struct ac_producer *)(void *)((char *)f->tail - offsetof(struct ac_producer, next));
 }
 
+/* Small pushes share the chunk at the end of the queue. */
+static bool add_to_last(struct ac_chat *c, const void *data, size_t len)
+{
+	struct ac_producer *p = c->out && has_room(c, len) ? last_of(&c->out->fifo) : NULL;
+
+	if (!p || !ac_chunk_add_(p, data, len))
+		return false;
+	c->out->memory += len;
+	c->out->total += len;
+	return true;
+}
+
 int ac_push(struct ac_chat *c, const void *data, size_t len)
 {
 	struct ac_producer *p;
 
 	if (is_closed(c) || len == 0)
 		return 0;
-	AC_TRY(c, need_room(c, len));
-	p = last_of(&c->out->fifo);
-	if (p && ac_chunk_add_(p, data, len)) {
-		c->out->memory += len;
-		c->out->total += len;
+	if (add_to_last(c, data, len))
 		return pushed(c);
-	}
+	AC_TRY(c, need_room(c, len));
 	p = ac_chunk_new_(c->d.map);
 	if (p && !ac_chunk_add_(p, data, len)) {
 		ac_producer_free(p);

@@ -11,19 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *member_bytes(const struct ac_terminator *t, size_t i)
-{
-	return (const char *)(t->members + t->count) + t->members[i].at;
-}
-
-/* The string that is set, wherever it lies. */
-static struct ac_slice string_of(const struct ac_chat *c)
-{
-	if (c->term_len)
-		return (struct ac_slice){ c->term.bytes, c->term_len };
-	return (struct ac_slice){ member_bytes(c->term.heap, 0), c->term.heap->members[0].len };
-}
-
 void ac_terminator_done_(struct ac_chat *c)
 {
 	if (c->term_kind == AC_TERM_ANY || (c->term_kind == AC_TERM_STRING && !c->term_len))
@@ -139,9 +126,9 @@ enum ac_terminator_kind ac_get_terminator(const struct ac_chat *c, size_t index,
 	struct ac_slice s = { NULL, 0 };
 
 	if (c->term_kind == AC_TERM_STRING && index == 0)
-		s = string_of(c);
+		s = ac_string_(c);
 	else if (c->term_kind == AC_TERM_ANY && index < c->term.heap->count)
-		s = (struct ac_slice){ member_bytes(c->term.heap, index),
+		s = (struct ac_slice){ ac_member_(c->term.heap, index),
 			               c->term.heap->members[index].len };
 	if (ret_string)
 		*ret_string = s;
@@ -162,7 +149,7 @@ void ac_set_strip_terminator(struct ac_chat *c, bool strip)
 
 void ac_forget_places_(struct ac_chat *c)
 {
-	for (size_t i = 0; c->term_kind == AC_TERM_ANY && i < c->term.heap->count; i++)
+	for (size_t i = 0; i < c->term.heap->count; i++)
 		c->term.heap->members[i].known = false;
 }
 
@@ -171,7 +158,7 @@ static size_t place_of(struct ac_terminator *t, size_t i, const struct ac_feed *
 	struct ac_member *m = &t->members[i];
 
 	if (!m->known || (m->next != AC_NOT_FOUND && m->next < f->pos)) {
-		size_t at = ac_find_(f->data + f->pos, f->len - f->pos, member_bytes(t, i), m->len);
+		size_t at = ac_find_(f->data + f->pos, f->len - f->pos, ac_member_(t, i), m->len);
 
 		m->next = at == AC_NOT_FOUND ? at : f->pos + at;
 		m->known = true;
@@ -180,9 +167,11 @@ static size_t place_of(struct ac_terminator *t, size_t i, const struct ac_feed *
 }
 
 /* The earliest match and the longest there; what is held may begin before it, and then decides. */
-static void find_any(struct ac_terminator *t, const struct ac_feed *f, bool last,
-                     struct ac_cut *ret)
+void ac_find_any_(struct ac_chat *c, const struct ac_feed *f, bool last, struct ac_cut *ret)
 {
+	struct ac_terminator *t = c->term.heap;
+
+	*ret = (struct ac_cut){ .at = AC_NOT_FOUND };
 	for (size_t i = 0; i < t->count; i++) {
 		size_t at = place_of(t, i, f), len = t->members[i].len, held;
 
@@ -193,32 +182,10 @@ static void find_any(struct ac_terminator *t, const struct ac_feed *f, bool last
 		}
 		held = last ? 0
 		            : ac_find_prefix_at_end(f->data + f->pos, f->len - f->pos,
-		                                    member_bytes(t, i), len);
+		                                    ac_member_(t, i), len);
 		if (held > ret->held)
 			ret->held = held;
 	}
 	if (ret->held && ret->at != AC_NOT_FOUND && f->len - ret->held <= ret->at)
 		ret->at = AC_NOT_FOUND;
-}
-
-static void find_string(struct ac_slice s, const struct ac_feed *f, bool last, struct ac_cut *ret)
-{
-	const char *data = f->data + f->pos;
-	size_t len = f->len - f->pos, at = ac_find_(data, len, s.data, s.len);
-
-	if (at != AC_NOT_FOUND) {
-		ret->at = f->pos + at;
-		ret->len = s.len;
-	} else if (!last) {
-		ret->held = ac_find_prefix_at_end(data, len, s.data, s.len);
-	}
-}
-
-void ac_find_terminator_(struct ac_chat *c, const struct ac_feed *f, bool last, struct ac_cut *ret)
-{
-	*ret = (struct ac_cut){ .at = AC_NOT_FOUND };
-	if (c->term_kind == AC_TERM_ANY)
-		find_any(c->term.heap, f, last, ret);
-	else
-		find_string(string_of(c), f, last, ret);
 }

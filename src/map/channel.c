@@ -15,11 +15,16 @@
 #include <string.h>
 
 #define NO_INPUT (AC_IS_PAUSED | AC_IS_CHOKED | AC_IS_ENDED | AC_IS_MUTE)
+#define UNUSUAL                                                                                    \
+	(NO_INPUT | AC_IS_CLOSING | AC_IS_DETACHED | AC_IS_CONNECTING | AC_IS_ACCEPTING |          \
+	 AC_IS_URGENT)
 
 unsigned ac_wants_(struct ac_dispatcher *d)
 {
 	unsigned wants = 0;
 
+	if (!(d->flags & UNUSUAL) && d->fd >= 0)
+		return (d->cls->readable(d) ? AC_IN : 0u) | (d->cls->writable(d) ? AC_OUT : 0u);
 	if (d->fd < 0 || (d->flags & (AC_IS_CLOSING | AC_IS_DETACHED)))
 		return 0;
 	if (d->flags & AC_IS_CONNECTING)
@@ -116,17 +121,6 @@ void ac_leave_(struct ac_dispatcher *d)
 	d->flags &= ~(uint32_t)AC_IS_BUSY;
 	ac_update_(d);
 	ac_map_release_(m);
-}
-
-bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dispatcher *), const char *name)
-{
-	int r;
-
-	d->map->error.code = 0;
-	r = method(d);
-	if (r < 0)
-		ac_failed_(d, r, name);
-	return !(d->flags & AC_IS_CLOSING);
 }
 
 static void log_failure(struct ac_dispatcher *d, const char *what, const struct ac_error *e)

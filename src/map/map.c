@@ -127,12 +127,6 @@ void ac_map_reap_(struct ac_map *m)
 		map_destroy(m);
 }
 
-void ac_map_release_(struct ac_map *m)
-{
-	m->depth--;
-	ac_map_reap_(m);
-}
-
 /* From here on the map takes no new channels. */
 void ac_map_free(struct ac_map *m)
 {

@@ -129,8 +129,13 @@ static inline void ac_moved_(struct ac_dispatcher *d)
 
 /* ---- map.c ---- */
 struct ac_map *ac_map_of_(struct ac_map *map); /* itself, or the thread's own; NULL: no memory */
-void ac_map_release_(struct ac_map *m); /* depth--; frees a doomed map at 0: touch it no more */
-void ac_map_reap_(struct ac_map *m);    /* frees it if it is doomed and nobody is inside */
+void ac_map_reap_(struct ac_map *m);           /* frees it if it is doomed and nobody is inside */
+/* Leaves it; a doomed one is freed by the last who leaves: touch it no more. */
+static inline void ac_map_release_(struct ac_map *m)
+{
+	if (--m->depth == 0 && m->doomed)
+		ac_map_reap_(m);
+}
 void *ac_chunk_take_(struct ac_map *m); /* AC_CHUNK_SIZE bytes; NULL: no memory */
 void ac_chunk_give_(struct ac_map *m, void *chunk);
 char *ac_buffer_take_(struct ac_map *m); /* for one read: behind the headroom */
@@ -162,8 +167,19 @@ void ac_update_(struct ac_dispatcher *d);    /* interest, poller and queue agree
 void ac_debug_(struct ac_dispatcher *d, const char *what);
 bool ac_enter_(struct ac_dispatcher *d); /* false: a handler of it is on the stack already */
 void ac_leave_(struct ac_dispatcher *d);
-bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dispatcher *), const char *name);
 void ac_failed_(struct ac_dispatcher *d, int r, const char *name); /* a handler returned this */
+/* Calls one of its methods; false: it is closed now. */
+static inline bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dispatcher *),
+                            const char *name)
+{
+	int r;
+
+	d->map->error.code = 0;
+	r = method(d);
+	if (r < 0)
+		ac_failed_(d, r, name);
+	return !(d->flags & AC_IS_CLOSING);
+}
 void ac_close_(struct ac_dispatcher *d, int reason);
 void ac_doom_(struct ac_dispatcher *d, int reason, bool raise); /* closes at its next turn */
 bool ac_lost_(int code); /* errnos that mean: the connection is gone */
