@@ -280,6 +280,13 @@ int ac_sys_peername_(int fd, struct ac_addr *ret_addr)
 	return 0;
 }
 
+bool ac_sys_at_mark_(int fd)
+{
+	int at = 0;
+
+	return ioctl(fd, SIOCATMARK, &at) == 0 && at;
+}
+
 int ac_sys_unread_(int fd)
 {
 	int n = 0;

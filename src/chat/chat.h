@@ -83,6 +83,7 @@ void ac_terminator_done_(struct ac_chat *c);
 
 /* input.c */
 int ac_chat_read_(struct ac_dispatcher *d);
+int ac_chat_keep_(struct ac_dispatcher *d, const void *data, size_t len);
 void ac_input_done_(struct ac_chat *c);
 
 /* pieces.c: the producers that the queue knows from inside */

@@ -328,12 +328,10 @@ static size_t take_rest(struct ac_chat *c, char *at)
 	return rest;
 }
 
-static int read_more(struct ac_chat *c, char *buffer)
+/* n bytes that lie at `at`, with room for the rest in front of them, or -errno, as recv says it. */
+static int got(struct ac_chat *c, char *at, ssize_t n)
 {
 	struct ac_dispatcher *d = &c->d;
-	size_t size = d->cls->in_buffer_size < AC_READ_SIZE ? d->cls->in_buffer_size : AC_READ_SIZE;
-	char *at = buffer + AC_READ_HEADROOM;
-	ssize_t n = d->transport->recv(d, at, size);
 	size_t rest;
 	int r = 0;
 
@@ -351,12 +349,51 @@ static int read_more(struct ac_chat *c, char *buffer)
 	return (int)ac_received_(d, 0);
 }
 
+static int read_more(struct ac_chat *c, char *buffer)
+{
+	struct ac_dispatcher *d = &c->d;
+	size_t size = d->cls->in_buffer_size < AC_READ_SIZE ? d->cls->in_buffer_size : AC_READ_SIZE;
+	char *at = buffer + AC_READ_HEADROOM;
+
+	return got(c, at, d->transport->recv(d, at, size));
+}
+
+/* What the poller has read is cut where it lies, unless there is a rest to put in front of it. */
+static int take_lent(struct ac_chat *c, char *buffer)
+{
+	struct ac_dispatcher *d = &c->d;
+	const struct ac_found *f = d->map->lent;
+	char *at = buffer + AC_READ_HEADROOM;
+
+	d->flags |= AC_HAS_READ;
+	d->ready &= (uint8_t)~AC_IN;
+	if (!f || f->token != ac_token_(d))
+		return 0;
+	d->map->lent = NULL;
+	if (f->len > 0 && c->in && c->in->rest)
+		memcpy(at, f->data, (size_t)f->len);
+	else if (f->len > 0)
+		at = (char *)f->data;
+	return got(c, at, f->len);
+}
+
 static int feed_held(struct ac_chat *c, char *buffer)
 {
-	char *end = buffer + AC_READ_HEADROOM + AC_READ_SIZE;
-	size_t rest = take_rest(c, end);
+	const size_t size = AC_READ_HEADROOM + AC_READ_SIZE;
+	size_t rest = c->in ? c->in->rest : 0;
+	char *end = buffer + size, *more = NULL;
+	int r;
 
-	return feed(c, end - rest, rest, false);
+	if (rest > size) { /* a poller had read that far before it was stopped */
+		more = ac_realloc_(NULL, rest);
+		if (!more)
+			return ac_raise(c, ENOMEM);
+		end = more + rest;
+	}
+	take_rest(c, end);
+	r = feed(c, end - rest, rest, false);
+	ac_free_(more);
+	return r;
 }
 
 int ac_chat_read_(struct ac_dispatcher *d)
@@ -368,7 +405,23 @@ int ac_chat_read_(struct ac_dispatcher *d)
 
 	if (!buffer)
 		return ac_raise(d, ENOMEM);
-	r = d->flags & AC_IS_HOLDING ? feed_held(c, buffer) : read_more(c, buffer);
+	if (d->flags & AC_IS_HOLDING)
+		r = feed_held(c, buffer);
+	else
+		r = d->flags & AC_IS_FED ? take_lent(c, buffer) : read_more(c, buffer);
 	ac_buffer_give_(m, buffer);
 	return r;
+}
+
+/* Behind what waits to be cut already. */
+int ac_chat_keep_(struct ac_dispatcher *d, const void *data, size_t len)
+{
+	struct ac_chat *c = (struct ac_chat *)d;
+
+	AC_TRY(c, make_room(c, len));
+	memcpy(c->in->data + c->in->len + c->in->rest, data, len);
+	c->in->rest += len;
+	d->flags |= AC_IS_HOLDING;
+	ac_moved_(d);
+	return 0;
 }

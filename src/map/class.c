@@ -51,6 +51,16 @@ static uint32_t first_flags(const struct ac_class *cls, size_t class_flags)
 	return flags;
 }
 
+/* Nobody but the library says when it is read, how, and how much at once. */
+static bool feeds(const struct ac_class *cls, const struct ac_class *full)
+{
+	for (; cls && !(cls->flags & AC_OURS); cls = cls->super)
+		if (cls->readable || cls->handle_read || cls->handle_read_event ||
+		    cls->handle_expt || cls->handle_expt_event || cls->keep)
+			return false;
+	return cls && (cls->flags & AC_FEEDS) && full->in_buffer_size >= AC_READ_SIZE;
+}
+
 static void fill(uintptr_t *row, const struct ac_class *cls)
 {
 	const uintptr_t *from = (const uintptr_t *)(const void *)cls;
@@ -66,13 +76,21 @@ static void fill(uintptr_t *row, const struct ac_class *cls)
 	fill(row, cls->super);
 }
 
-const struct ac_class *ac_class_key_(const struct ac_class *resolved)
+static const struct ac_resolved *resolved_of(const struct ac_class *resolved)
 {
 	const char *table = (const char *)resolved;
 
-	return ((const struct ac_resolved *)(const void *)(table -
-	                                                   offsetof(struct ac_resolved, table)))
-	        ->key;
+	return (const void *)(table - offsetof(struct ac_resolved, table));
+}
+
+const struct ac_class *ac_class_key_(const struct ac_class *resolved)
+{
+	return resolved_of(resolved)->key;
+}
+
+bool ac_class_feeds_(const struct ac_class *resolved)
+{
+	return resolved_of(resolved)->feeds;
 }
 
 struct ac_resolved *ac_resolve_(struct ac_map *m, const struct ac_class *cls, int *ret_error)
@@ -95,6 +113,7 @@ struct ac_resolved *ac_resolve_(struct ac_map *m, const struct ac_class *cls, in
 	memcpy(r->table, cls, size);
 	fill(r->table, cls->super);
 	r->flags = first_flags(cls, ((struct ac_class *)(void *)r->table)->flags);
+	r->feeds = feeds(cls, (struct ac_class *)(void *)r->table);
 	r->next = m->classes;
 	m->classes = r;
 	return r;

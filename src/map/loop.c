@@ -36,25 +36,8 @@ static void ask_predicates(struct ac_map *m)
 	m->asking = false;
 }
 
-static void take_over(struct ac_map *m, const struct ac_found *f)
+static void run_queue(struct ac_map *m, uint64_t limit)
 {
-	struct ac_name name = { (uint32_t)f->token, (uint32_t)(f->token >> 32) };
-	struct ac_dispatcher *d = ac_find_channel_(m, name);
-
-	if (!d)
-		return;
-	d->ready |=
-		(uint8_t)(f->events & (AC_ERR | AC_HUP) ? f->events | AC_IN | AC_OUT : f->events);
-	if (f->events & AC_LAPSED)
-		m->poller->cls->set(m->poller, d->fd, f->token, 0, AC_WATCH);
-	if (d->ready & (d->interest | AC_ERR | AC_HUP))
-		ac_queue_(d);
-}
-
-static void run_queue(struct ac_map *m)
-{
-	uint64_t limit = m->queued;
-
 	while (m->ran < limit && m->queue_first) {
 		struct ac_dispatcher *d = ac_dequeue_(m);
 
@@ -63,27 +46,34 @@ static void run_queue(struct ac_map *m)
 	}
 }
 
-static int wait_for_events(struct ac_map *m, int64_t timeout, bool held)
+static int ask_poller(struct ac_map *m, int64_t timeout)
 {
-	int r;
+	int r = ac_poller_is_stale_(m->poller) ? ac_renew_poller_(m) : 0;
 
-	if (m->queue_first || (m->live == 0 && m->wheel.count == 0))
-		timeout = 0;
-	else
-		timeout = ac_tasks_wait_(m, held, timeout);
-	if (m->live == 0 && timeout == 0)
-		return 0;
-	r = ac_poller_is_stale_(m->poller) ? ac_renew_poller_(m) : 0;
 	if (r == 0)
 		r = m->poller->cls->wait(m->poller, timeout);
 	if (r == -EEXIST && (r = ac_renew_poller_(m)) == 0)
 		r = m->poller->cls->wait(m->poller, 0);
+	ac_take_over_(m, r < 0 ? 0 : r);
 	return r;
+}
+
+/* A pass inside a delivery has the rest of that batch to deliver. */
+static int wait_for_events(struct ac_map *m, int64_t timeout, bool held)
+{
+	if (m->batch_at < m->batch_end)
+		return 0;
+	if (m->queue_first || (m->live == 0 && m->wheel.count == 0))
+		timeout = 0;
+	else
+		timeout = ac_tasks_wait_(m, held, timeout);
+	return m->live == 0 && timeout == 0 ? 0 : ask_poller(m, timeout);
 }
 
 /* timeout in nanoseconds, negative: for ever. 0, 1: a handler wants to exit, or -errno. */
 static int pass(struct ac_map *m, int64_t timeout, bool held)
 {
+	uint64_t limit;
 	int n;
 
 	m->depth++;
@@ -91,9 +81,9 @@ static int pass(struct ac_map *m, int64_t timeout, bool held)
 	ask_predicates(m);
 	n = wait_for_events(m, timeout, held);
 	m->now = m->wheel.count ? ac_clock_() : AC_UNREAD;
-	for (int i = 0; i < n; i++)
-		take_over(m, &m->poller->found[i]);
-	run_queue(m);
+	limit = m->queued;
+	ac_deliver_(m);
+	run_queue(m, limit);
 	ac_tasks_run_(m, held);
 	if (m->depth == 1)
 		ac_graves_empty_(m);

@@ -37,6 +37,7 @@ struct ac_resolved {
 	struct ac_resolved *next;
 	const struct ac_class *key;
 	uint32_t flags; /* what its channels begin with */
+	bool feeds;     /* a poller may read for them */
 	uintptr_t table[];
 };
 
@@ -65,6 +66,10 @@ struct ac_map {
 	unsigned depth; /* passes and frames on the stack */
 	unsigned loops; /* calls of ac_loop on the stack */
 	int64_t now;    /* as the pass began; AC_UNREAD: nobody has asked yet; 0: outside */
+
+	int batch_at, batch_end; /* of poller->found: what is not delivered yet */
+	const struct ac_found
+		*lent; /* input for the channel whose turn it is; NULL: it has had it */
 
 	struct ac_slot *slots;
 	size_t slot_cap, slot_used;
@@ -159,6 +164,8 @@ struct ac_resolved *ac_resolve_(struct ac_map *m, const struct ac_class *cls, in
 const struct ac_class *ac_class_key_(
 	const struct ac_class *resolved); /* the table it was made of */
 #define AC_OURS ((size_t)1 << 16)         /* class flag: one of the library's own */
+#define AC_FEEDS ((size_t)1 << 17)        /* its handle_read takes what a poller has read */
+bool ac_class_feeds_(const struct ac_class *resolved);
 
 /* ---- channel.c: interest, the frame, closing ---- */
 unsigned ac_wants_(struct ac_dispatcher *d); /* the events it is interested in now */
@@ -189,7 +196,13 @@ int ac_watch_(struct ac_dispatcher *d); /* a descriptor has come: count and watc
 void ac_unwatch_(struct ac_dispatcher *d);
 void ac_tell_poller_(struct ac_dispatcher *d); /* a level one: of a change of interest */
 void ac_mute_(struct ac_dispatcher *d);        /* not to be told of until it is told of again */
+void ac_lapsed_(struct ac_dispatcher *d, bool feed);
 int ac_renew_poller_(struct ac_map *m);
+
+/* ---- deliver.c: what it has found ---- */
+void ac_take_over_(struct ac_map *m, int count);  /* readiness; input it leaves … */
+void ac_deliver_(struct ac_map *m);               /* … to this */
+void ac_keep_left_over_(struct ac_dispatcher *d); /* that came before it was forgotten */
 
 /* ---- turn.c ---- */
 void ac_turn_(struct ac_dispatcher *d,

@@ -56,7 +56,8 @@ static void peer_died(struct ac_dispatcher *d)
 
 	if (d->flags & AC_IS_ACCEPTING)
 		return;
-	if (!(d->flags & (AC_IS_ENDED | AC_IS_MUTE)) && ac_sys_unread_(d->fd) > 0) {
+	if (!(d->flags & (AC_IS_ENDED | AC_IS_MUTE)) &&
+	    ((d->flags & AC_IS_HOLDING) || ac_sys_unread_(d->fd) > 0)) {
 		d->flags |= AC_IS_NUMB;
 		return;
 	}

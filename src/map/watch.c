@@ -9,7 +9,56 @@
 
 #include <errno.h>
 
-/* A class may have been refused meanwhile: what comes instead has the same way of telling. */
+/* Whether the poller reads for it; what is writable it is not told then, but finds out. */
+static void begin_feeding(struct ac_dispatcher *d)
+{
+	const struct ac_poller_class *p = d->map->poller->cls;
+	bool feeds = p->feeds && ac_class_feeds_(d->cls) && (d->flags & AC_IS_STREAM) &&
+	             d->transport == &ac_transport_socket_ && !(d->flags & AC_IS_ACCEPTING);
+
+	d->flags &= ~(uint32_t)(AC_IS_FED | AC_ASKS_MARK);
+	if (feeds)
+		d->flags |= AC_IS_FED;
+	else if (p->vague && (d->flags & AC_IS_STREAM))
+		d->flags |= AC_ASKS_MARK;
+	if (feeds && !(d->flags & AC_IS_CONNECTING))
+		d->ready |= AC_OUT;
+}
+
+/* What the poller is to be told now. One that is fed: to read where input is wanted, else to watch it. */
+static unsigned wanted(const struct ac_dispatcher *d)
+{
+	unsigned events = d->interest ? d->interest : AC_WATCH;
+	bool hungry = (d->interest & AC_IN) && !(d->flags & AC_IS_HOLDING);
+
+	if (d->flags & AC_IS_NUMB)
+		return 0;
+	if (d->flags & AC_IS_FED)
+		return (hungry ? AC_FEED : 0u) | (d->interest != AC_IN ? AC_WATCH : 0u);
+	if (d->map->edge)
+		return AC_WATCH | (d->flags & AC_IS_URGENT ? AC_PRI : 0u);
+	return events;
+}
+
+static int tell(struct ac_dispatcher *d, unsigned old, unsigned events)
+{
+	struct ac_poller *p = d->map->poller;
+	int r = p->cls->set(p, d->fd, ac_token_(d), old, events);
+
+	if (r == 0)
+		d->watched = (uint8_t)events;
+	return r;
+}
+
+static void tell_again(struct ac_dispatcher *d, unsigned old, unsigned events)
+{
+	int r = tell(d, old, events);
+
+	if (r < 0)
+		ac_doom_(d, -r, true);
+}
+
+/* The one refused before may be had now, or the other way round: either has the same way of telling. */
 int ac_renew_poller_(struct ac_map *m)
 {
 	struct ac_poller *p;
@@ -22,36 +71,34 @@ int ac_renew_poller_(struct ac_map *m)
 	for (size_t i = 0; i < m->slot_used; i++) {
 		struct ac_dispatcher *d = m->slots[i].d;
 
-		if (!d || !(d->flags & AC_IS_COUNTED) || (d->flags & AC_IS_ALWAYS))
-			continue;
-		r = p->cls->set(p, d->fd, ac_token_(d), 0, d->watched);
-		if (r < 0)
-			ac_doom_(d, -r, true);
+		if (d && (d->flags & AC_IS_COUNTED) && !(d->flags & AC_IS_ALWAYS)) {
+			begin_feeding(d);
+			tell_again(d, 0, wanted(d));
+		}
 	}
 	return 0;
 }
 
-static int tell(struct ac_dispatcher *d, unsigned events)
-{
-	struct ac_poller *p = d->map->poller;
-	int r = p->cls->set(p, d->fd, ac_token_(d), d->watched, events);
-
-	if (r == 0)
-		d->watched = (uint8_t)events;
-	return r;
-}
-
-/* Descriptors that the poller was told of before cannot fail to be told of again. */
 void ac_tell_poller_(struct ac_dispatcher *d)
 {
-	unsigned events = d->interest ? d->interest : AC_WATCH;
+	unsigned events;
 
-	if (d->map->edge || (d->flags & AC_IS_ALWAYS))
+	if ((d->map->edge && !(d->flags & AC_IS_FED)) || (d->flags & AC_IS_ALWAYS))
 		return;
-	if (d->flags & AC_IS_NUMB)
-		events = 0;
+	events = wanted(d);
 	if (events != d->watched)
-		tell(d, events);
+		tell_again(d, d->watched, events);
+}
+
+/* What was found says that the request it came from has ended. */
+void ac_lapsed_(struct ac_dispatcher *d, bool feed)
+{
+	unsigned left = d->watched & (feed ? ~(unsigned)AC_FEED : (unsigned)AC_FEED);
+
+	if (feed) /* told again when its turn is over, if it is still wanted then */
+		d->watched = (uint8_t)left;
+	else
+		tell_again(d, left, d->watched);
 }
 
 /* Inside a nested pass a level poller would report a busy channel again and again: it is not told of. */
@@ -59,24 +106,25 @@ void ac_mute_(struct ac_dispatcher *d)
 {
 	if (d->map->edge || !d->watched || (d->flags & AC_IS_ALWAYS))
 		return;
-	tell(d, 0);
+	tell_again(d, d->watched, 0);
 	d->ready = 0;
 }
 
 static int begin(struct ac_dispatcher *d)
 {
 	struct ac_map *m = d->map;
-	unsigned events = d->interest && !m->edge ? d->interest : AC_WATCH;
 	int r = ac_poller_is_stale_(m->poller) ? ac_renew_poller_(m) : 0;
 
+	begin_feeding(d);
 	if (r == 0)
-		r = tell(d, events);
+		r = tell(d, 0, wanted(d));
 	if (r == -EEXIST && (r = ac_renew_poller_(m)) == 0)
-		r = tell(d, events);
+		r = tell(d, 0, wanted(d));
 	if (r != -EPERM)
 		return r;
 	d->flags |= AC_IS_ALWAYS;
 	d->ready = AC_IN | AC_OUT;
+	d->watched = AC_WATCH;
 	return 0;
 }
 
@@ -102,8 +150,11 @@ void ac_unwatch_(struct ac_dispatcher *d)
 {
 	if (!(d->flags & AC_IS_COUNTED))
 		return;
-	if (d->watched && !ac_poller_is_stale_(d->map->poller))
-		tell(d, 0);
+	if (d->watched && !(d->flags & AC_IS_ALWAYS) && !ac_poller_is_stale_(d->map->poller)) {
+		tell(d, d->watched, 0);
+		if ((d->flags & AC_IS_FED) && !(d->flags & AC_IS_CLOSING))
+			ac_keep_left_over_(d);
+	}
 	d->watched = d->ready = d->interest = 0;
 	d->flags &= ~(uint32_t)(AC_IS_COUNTED | AC_IS_ALWAYS | AC_IS_NUMB);
 	d->map->live--;

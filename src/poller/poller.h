@@ -4,6 +4,7 @@
  * Contract: `set` tells a poller the events of one descriptor (AC_IN | AC_OUT | AC_PRI); AC_WATCH alone
  * watches for errors and hang-up only, 0 forgets the descriptor. `wait` fills `found` and returns how
  * many; the batch is complete before anything is dispatched. A token is handed back as it was given.
+ * A poller that `feeds` can be told AC_FEED: then the input itself is found, lent until it is given back.
  * A poller with `edge` reports changes, and all of them, whatever events were asked for; the caller keeps
  * what is ready. Others report what is ready and was asked for, at every wait.
  */
@@ -12,12 +13,17 @@
 
 #include "../base/base.h"
 
+#define AC_FEED 64 /* to `set`: a stream's input, instead of AC_IN */
 #define AC_WATCH 128
-#define AC_LAPSED 256 /* among events found: the descriptor is watched no more, set it anew */
+#define AC_LAPSED 256 /* found: what this came from is watched no more, set it anew */
+#define AC_DATA 512   /* found: len bytes of input, 0: its end, or -errno */
 
 struct ac_found {
 	uint64_t token;
 	unsigned events;
+	int32_t len;
+	const char *data;
+	unsigned buffer; /* the poller's */
 };
 
 struct ac_poller {
@@ -32,6 +38,8 @@ struct ac_poller_class {
 	const char *name;
 	size_t size;
 	bool edge;
+	bool feeds;
+	bool vague;  /* AC_PRI may be said of any input */
 	bool kernel; /* keeps what it was told in the kernel: a forked child needs one of its own */
 	int (*init)(struct ac_poller *p);
 	void (*fini)(struct ac_poller *p);
@@ -39,7 +47,10 @@ struct ac_poller_class {
 	int (*set)(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events);
 	/* negative: for ever. -EEXIST: this thread needs one of its own */
 	int (*wait)(struct ac_poller *p, int64_t timeout_ns);
-	int (*fd)(struct ac_poller *p); /* NULL: none */
+	int (*fd)(struct ac_poller *p);                                   /* NULL: none */
+	void (*give_back)(struct ac_poller *p, const struct ac_found *f); /* what AC_DATA lent */
+	/* It has been forgotten: the next of its input that is there already; false: none. */
+	bool (*left_over)(struct ac_poller *p, uint64_t token, struct ac_found *ret_found);
 };
 
 extern const struct ac_poller_class ac_poller_select_, ac_poller_poll_, ac_poller_epoll_,

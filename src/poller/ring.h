@@ -12,13 +12,19 @@
 #include <liburing.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#define AC_RING_BUFFERS 128 /* a power of two */
+#define AC_RING_BUFFER_SIZE 8192
+
 struct ac_ring {
 	struct io_uring uring;
 	bool enabled;
+	struct io_uring_buf_ring *lent; /* to the kernel, for input; NULL: not yet */
+	char *buffers;
 };
 
 #define AC_RING_NOBODY UINT64_MAX /* a request whose answer nobody waits for */
@@ -34,6 +40,7 @@ static inline int ac_ring_init_(struct ac_ring *r, unsigned entries, unsigned an
 	int e = io_uring_queue_init_params(entries, &r->uring, &params);
 
 	r->enabled = false;
+	r->lent = NULL;
 	if (e < 0)
 		return e;
 	e = io_uring_ring_dontfork(&r->uring);
@@ -42,15 +49,54 @@ static inline int ac_ring_init_(struct ac_ring *r, unsigned entries, unsigned an
 	return e;
 }
 
-static inline void ac_ring_fini_(struct ac_ring *r)
+#define AC_RING_LENT_SIZE (AC_RING_BUFFERS * sizeof(struct io_uring_buf))
+#define AC_RING_INPUT_SIZE (AC_RING_LENT_SIZE + (size_t)AC_RING_BUFFERS * AC_RING_BUFFER_SIZE)
+
+/* A child has the descriptor, which is the parent's as well, and none of the memory. */
+static inline void ac_ring_fini_(struct ac_ring *r, bool in_child)
 {
+	if (in_child) {
+		close(r->uring.ring_fd);
+		return;
+	}
 	io_uring_queue_exit(&r->uring);
+	if (r->lent)
+		munmap(r->lent, AC_RING_INPUT_SIZE);
 }
 
-/* In a child: its memory is not there, the descriptor is the parent's as well. */
-static inline void ac_ring_forget_(struct ac_ring *r)
+static inline void ac_ring_lend_(struct ac_ring *r, unsigned buffer)
 {
-	close(r->uring.ring_fd);
+	io_uring_buf_ring_add(r->lent, r->buffers + (size_t)buffer * AC_RING_BUFFER_SIZE,
+	                      AC_RING_BUFFER_SIZE, (unsigned short)buffer, AC_RING_BUFFERS - 1, 0);
+	io_uring_buf_ring_advance(r->lent, 1);
+}
+
+/* Memory for input, at first use. The kernel holds on to its first pages: a fork must not copy them. */
+static inline int ac_ring_make_buffers_(struct ac_ring *r)
+{
+	struct io_uring_buf_reg reg = { .ring_entries = AC_RING_BUFFERS };
+	void *memory;
+	int e;
+
+	if (r->lent)
+		return 0;
+	memory = mmap(NULL, AC_RING_INPUT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	              -1, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	reg.ring_addr = (uintptr_t)memory;
+	e = madvise(memory, AC_RING_INPUT_SIZE, MADV_DONTFORK) < 0 ? -errno : 0;
+	if (e == 0)
+		e = io_uring_register_buf_ring(&r->uring, &reg, 0);
+	if (e < 0) {
+		munmap(memory, AC_RING_INPUT_SIZE);
+		return e;
+	}
+	r->lent = memory;
+	r->buffers = (char *)memory + AC_RING_LENT_SIZE;
+	for (unsigned i = 0; i < AC_RING_BUFFERS; i++)
+		ac_ring_lend_(r, i);
+	return 0;
 }
 
 /* liburing 2.3 declares a function for it and does not export it. */
@@ -112,14 +158,31 @@ static inline int ac_ring_poll_(struct ac_ring *r, int fd, unsigned events, uint
 	return 0;
 }
 
-static inline int ac_ring_unpoll_(struct ac_ring *r, uint64_t token)
+/* Input of this stream, in the buffers that are lent, until it is cancelled or answers without F_MORE. */
+static inline int ac_ring_recv_(struct ac_ring *r, int fd, uint64_t token)
+{
+	struct io_uring_sqe *sqe;
+	int e = ac_ring_make_buffers_(r);
+
+	if (e == 0)
+		e = ac_ring_request_(r, &sqe);
+	if (e < 0)
+		return e;
+	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+	io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
+	sqe->buf_group = 0;
+	io_uring_sqe_set_data64(sqe, token);
+	return 0;
+}
+
+static inline int ac_ring_cancel_(struct ac_ring *r, uint64_t token)
 {
 	struct io_uring_sqe *sqe;
 	int e = ac_ring_request_(r, &sqe);
 
 	if (e < 0)
 		return e;
-	io_uring_prep_cancel64(sqe, token, 0); /* POLL_REMOVE gives up where an event is on its way */
+	io_uring_prep_cancel64(sqe, token, IORING_ASYNC_CANCEL_ALL);
 	io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
 	io_uring_sqe_set_data64(sqe, AC_RING_NOBODY);
 	return 0;

@@ -1,10 +1,12 @@
 /*
- * uring.c — readiness from Linux io_uring: a multishot poll for each descriptor, edge-triggered as epoll is.
+ * uring.c — Linux io_uring: input of chats as it comes, and readiness of everything else, edge-triggered.
  *
- * Design: requests are written into the ring and handed over with the next wait, so that watching costs no
- * system call of its own. A request in the kernel holds the open file: forgetting a descriptor is therefore
- * handed over at once, or its close would not reach the peer.
- * Limits: a ring belongs to the thread that first waits on it; the caller makes another one elsewhere.
+ * Design: a multishot receive for each descriptor that is fed, into buffers that all of them share; a multishot
+ * poll for the others. Requests are written into the ring and handed over with the next wait, so that they
+ * cost no system call of their own. A request in the kernel holds the open file: forgetting a descriptor is
+ * therefore handed over at once, or its close would not reach the peer.
+ * Limits: a ring belongs to the thread that first waits on it; the caller makes another one elsewhere. A poll
+ * says AC_PRI of any input: it tells what woke it, not what is there.
  */
 #include "linux.h"
 #include "ring.h"
@@ -28,7 +30,7 @@ static int uring_init(struct ac_poller *p)
 	int r = ac_ring_init_(&u->ring, REQUESTS, ANSWERS);
 
 	if (r == 0 && ac_poller_room_(p, BATCH) < 0) {
-		ac_ring_fini_(&u->ring);
+		ac_ring_fini_(&u->ring, false);
 		return -ENOMEM;
 	}
 	return r;
@@ -36,12 +38,7 @@ static int uring_init(struct ac_poller *p)
 
 static void uring_fini(struct ac_poller *p)
 {
-	struct uring_poller *u = (struct uring_poller *)p;
-
-	if (ac_poller_is_stale_(p))
-		ac_ring_forget_(&u->ring);
-	else
-		ac_ring_fini_(&u->ring);
+	ac_ring_fini_(&((struct uring_poller *)p)->ring, ac_poller_is_stale_(p));
 }
 
 /* epoll knows which other descriptors can be polled: the answer is needed now, not with the next wait. */
@@ -66,32 +63,66 @@ static int check(int fd)
 	return S_ISSOCK(s.st_mode) || S_ISFIFO(s.st_mode) ? 0 : ask_epoll(fd);
 }
 
-static int uring_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events)
+/* Tokens are never so large: the receive of a descriptor is told from its poll. */
+#define RECEIVE ((uint64_t)1 << 31)
+
+static int set_poll(struct ac_ring *ring, int fd, uint64_t token, unsigned old, unsigned events)
 {
-	struct uring_poller *u = (struct uring_poller *)p;
-	int r;
+	unsigned what = EPOLLIN | EPOLLOUT | EPOLLRDHUP | (events & AC_PRI ? EPOLLPRI : 0u);
 
 	if ((old != 0) == (events != 0))
 		return 0;
-	if (!events) {
-		r = ac_ring_unpoll_(&u->ring, token);
-		return r < 0 ? r : ac_ring_submit_(&u->ring);
-	}
-	r = check(fd);
-	if (r == 0)
-		r = ac_ring_poll_(&u->ring, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, token);
-	return r < 0 || !u->guest ? r : ac_ring_submit_(&u->ring);
+	return events ? ac_ring_poll_(ring, fd, what, token) : ac_ring_cancel_(ring, token);
 }
 
-/* A poll ends by itself when its answers do not fit into the ring: the caller sets it up again. */
-static bool translate(const struct io_uring_cqe *a, struct ac_found *f)
+static int set_receive(struct ac_ring *ring, int fd, uint64_t token, unsigned old, unsigned events)
 {
-	unsigned lapsed = a->flags & IORING_CQE_F_MORE ? 0 : AC_LAPSED;
+	if (old == events)
+		return 0;
+	return events ? ac_ring_recv_(ring, fd, token | RECEIVE)
+	              : ac_ring_cancel_(ring, token | RECEIVE);
+}
 
+static int uring_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events)
+{
+	struct uring_poller *u = (struct uring_poller *)p;
+	const unsigned feed = AC_FEED;
+	int r = old || (events & feed) ? 0 : check(fd);
+
+	if (r == 0)
+		r = set_poll(&u->ring, fd, token, old & ~feed, events & ~feed);
+	if (r == 0)
+		r = set_receive(&u->ring, fd, token, old & feed, events & feed);
+	if (r < 0 || (events && !u->guest))
+		return r;
+	return ac_ring_submit_(&u->ring);
+}
+
+/* No buffer left is no failure: those that are given back serve the next request. */
+static void received(const struct uring_poller *u, const struct io_uring_cqe *a, struct ac_found *f)
+{
+	f->token = a->user_data & ~RECEIVE;
+	f->events |= AC_DATA;
+	f->len = a->res == -ENOBUFS ? -EAGAIN : a->res;
+	if (a->flags & IORING_CQE_F_BUFFER) {
+		f->buffer = a->flags >> IORING_CQE_BUFFER_SHIFT;
+		f->data = u->ring.buffers + (size_t)f->buffer * AC_RING_BUFFER_SIZE;
+	}
+}
+
+/* A request ends by itself when its answers do not fit into the ring: the caller sets it up again. */
+static bool translate(const struct uring_poller *u, const struct io_uring_cqe *a,
+                      struct ac_found *f)
+{
 	if (a->user_data == AC_RING_NOBODY || a->res == -ECANCELED)
 		return false;
 	f->token = a->user_data;
-	f->events = a->res < 0 ? AC_ERR : ac_linux_events_((uint32_t)a->res) | lapsed;
+	f->data = NULL;
+	f->events = a->flags & IORING_CQE_F_MORE ? 0 : AC_LAPSED;
+	if (a->user_data & RECEIVE)
+		received(u, a, f);
+	else
+		f->events = a->res < 0 ? AC_ERR : f->events | ac_linux_events_((uint32_t)a->res);
 	return true;
 }
 
@@ -109,10 +140,33 @@ static int uring_wait(struct ac_poller *p, int64_t timeout_ns)
 		if (n == BATCH)
 			break;
 		seen++;
-		n += translate(a, &p->found[n]);
+		n += translate(u, a, &p->found[n]);
 	}
 	io_uring_cq_advance(&u->ring.uring, seen);
 	return n;
+}
+
+static void uring_give_back(struct ac_poller *p, const struct ac_found *f)
+{
+	if (f->data)
+		ac_ring_lend_(&((struct uring_poller *)p)->ring, f->buffer);
+}
+
+/* What is taken out of the middle stays in the ring as an answer for nobody. */
+static bool uring_left_over(struct ac_poller *p, uint64_t token, struct ac_found *ret_found)
+{
+	struct uring_poller *u = (struct uring_poller *)p;
+	struct io_uring_cqe *a;
+	unsigned head;
+
+	io_uring_for_each_cqe(&u->ring.uring, head, a)
+	{
+		if (a->user_data != (token | RECEIVE) || !translate(u, a, ret_found))
+			continue;
+		a->user_data = AC_RING_NOBODY;
+		return true;
+	}
+	return false;
 }
 
 static int uring_own_fd(struct ac_poller *p)
@@ -128,10 +182,14 @@ const struct ac_poller_class ac_poller_uring_ = {
 	.name = "io_uring",
 	.size = sizeof(struct uring_poller),
 	.edge = true,
+	.feeds = true,
+	.vague = true,
 	.kernel = true,
 	.init = uring_init,
 	.fini = uring_fini,
 	.set = uring_set,
 	.wait = uring_wait,
 	.fd = uring_own_fd,
+	.give_back = uring_give_back,
+	.left_over = uring_left_over,
 };

@@ -18,6 +18,11 @@ static void drop(struct ac_dispatcher *d, unsigned event)
 		d->ready &= (uint8_t)~event;
 }
 
+static bool is_at_mark(const struct ac_dispatcher *d)
+{
+	return (d->flags & AC_ASKS_MARK) && d->family != AF_UNIX && ac_sys_at_mark_(d->fd);
+}
+
 static ssize_t socket_recv(struct ac_dispatcher *d, void *buffer, size_t size)
 {
 	bool cut = false;
@@ -27,7 +32,7 @@ static ssize_t socket_recv(struct ac_dispatcher *d, void *buffer, size_t size)
 	if (n == -EAGAIN && !(d->flags & AC_IS_URGENT))
 		drop(d, AC_PRI); /* read past the mark: it cuts nothing short any more */
 	if (n == -EAGAIN || (n > 0 && (size_t)n < size && (d->flags & AC_IS_STREAM) &&
-	                     !(d->ready & CUTS_SHORT) && !cut))
+	                     !(d->ready & CUTS_SHORT) && !cut && !is_at_mark(d)))
 		drop(d, AC_IN);
 	return n;
 }

@@ -42,6 +42,9 @@ enum ac_channel_flag {
 	AC_IS_RAISING = 1 << 26,  /* doomed by an error that handle_error is to hear first */
 	AC_IS_UNIX = 1 << 27,     /* peer.path is a copy */
 	AC_IS_BURIED = 1 << 28,   /* closed to the end: waits to be freed */
+	AC_IS_FED = 1 << 29,      /* the poller reads for it */
+	AC_ASKS_MARK =
+		1 << 30, /* the poller does not say where out-of-band data cut a read short */
 };
 
 struct ac_transport {
