@@ -57,6 +57,7 @@ struct ac_class;
 struct ac_task;
 struct ac_transport;
 struct ac_extra;
+struct ac_found;
 
 /* ---- the library ------------------------------------------------------------------------- */
 
@@ -352,7 +353,7 @@ struct ac_class {
 	int (*handle_expt_event)(struct ac_dispatcher *d);
 	int (*handle_connect_event)(struct ac_dispatcher *d);
 	int (*settle)(struct ac_dispatcher *d); /* its handlers have returned: send */
-	int (*keep)(struct ac_dispatcher *d, const void *data, size_t len); /* the library's own */
+	int (*answered)(struct ac_dispatcher *d, const struct ac_found *f); /* the library's own */
 
 	void (*log)(struct ac_dispatcher *d, enum ac_log_level level, const char *text);
 	void (*finalize)(struct ac_dispatcher *d); /* last: release what the object owns */

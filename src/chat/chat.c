@@ -16,7 +16,7 @@ static bool writable(struct ac_dispatcher *d)
 {
 	const struct ac_output *out = chat_of(d)->out;
 
-	return out && !out->dry && !ac_fifo_is_empty(&out->fifo);
+	return out && !out->dry && !out->in_flight && !ac_fifo_is_empty(&out->fifo);
 }
 
 static int handle_write(struct ac_dispatcher *d)
@@ -64,6 +64,15 @@ static int settle(struct ac_dispatcher *d)
 	return r;
 }
 
+static int answered(struct ac_dispatcher *d, const struct ac_found *f)
+{
+	if (f->events & AC_SENT)
+		ac_chat_sent_(chat_of(d), f->len);
+	else if (f->len > 0)
+		return ac_chat_keep_(chat_of(d), f->data, (size_t)f->len);
+	return 0;
+}
+
 const struct ac_chat_class ac_chat_class = {
 	.d = {
 		.super = &ac_dispatcher_class,
@@ -77,7 +86,7 @@ const struct ac_chat_class ac_chat_class = {
 		.handle_write = handle_write,
 		.handle_eof = handle_eof,
 		.settle = settle,
-		.keep = ac_chat_keep_,
+		.answered = answered,
 		AC_BASE_METHODS,
 	},
 	.collect_incoming_data = ac_pull,

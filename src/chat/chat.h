@@ -45,10 +45,11 @@ struct ac_terminator {
 
 struct ac_output {
 	struct ac_fifo fifo;
-	size_t memory; /* bytes held: what AC_MAX_OUTPUT bounds */
-	size_t total;  /* those and the lengths of files: what the water marks look at */
-	bool blocked;  /* the kernel takes no more for now */
-	bool dry;      /* the first producer has nothing yet */
+	size_t memory;    /* bytes held: what AC_MAX_OUTPUT bounds */
+	size_t total;     /* those and the lengths of files: what the water marks look at */
+	size_t in_flight; /* the first so many bytes are the poller's, which sends them */
+	bool blocked;     /* the kernel takes no more for now */
+	bool dry;         /* the first producer has nothing yet */
 	bool flushing;
 	bool discarded; /* while flushing: to be emptied afterwards */
 };
@@ -83,7 +84,7 @@ void ac_terminator_done_(struct ac_chat *c);
 
 /* input.c */
 int ac_chat_read_(struct ac_dispatcher *d);
-int ac_chat_keep_(struct ac_dispatcher *d, const void *data, size_t len);
+int ac_chat_keep_(struct ac_chat *c, const void *data, size_t len);
 void ac_input_done_(struct ac_chat *c);
 
 /* pieces.c: the producers that the queue knows from inside */
@@ -123,5 +124,6 @@ void ac_queue_producer_(struct ac_chat *c, struct ac_producer *p);
 size_t ac_charge_(const struct ac_chat *c, const struct ac_producer *p); /* memory it stands for */
 void ac_flush_(struct ac_chat *c); /* failures doom the channel */
 void ac_output_done_(struct ac_chat *c);
+void ac_chat_sent_(struct ac_chat *c, ssize_t n); /* of what was in flight; or -errno */
 
 #endif

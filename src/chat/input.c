@@ -414,14 +414,12 @@ int ac_chat_read_(struct ac_dispatcher *d)
 }
 
 /* Behind what waits to be cut already. */
-int ac_chat_keep_(struct ac_dispatcher *d, const void *data, size_t len)
+int ac_chat_keep_(struct ac_chat *c, const void *data, size_t len)
 {
-	struct ac_chat *c = (struct ac_chat *)d;
-
 	AC_TRY(c, make_room(c, len));
 	memcpy(c->in->data + c->in->len + c->in->rest, data, len);
 	c->in->rest += len;
-	d->flags |= AC_IS_HOLDING;
-	ac_moved_(d);
+	c->d.flags |= AC_IS_HOLDING;
+	ac_moved_(&c->d);
 	return 0;
 }

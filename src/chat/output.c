@@ -271,36 +271,56 @@ static bool may_send(const struct ac_chat *c, size_t sent)
 	const struct ac_output *out = c->out;
 
 	return sent < FLUSH_MOST && !ac_fifo_is_empty(&out->fifo) && !out->blocked && !out->dry &&
-	       !out->discarded && !(c->d.flags & NOT_NOW);
+	       !out->in_flight && !out->discarded && !(c->d.flags & NOT_NOW);
+}
+
+/* The kernel has taken n bytes of the only chunk, or -errno. True: all of it, and it is gone. */
+static bool sent_chunk(struct ac_chat *c, ssize_t n, size_t wanted)
+{
+	struct ac_producer *p = c->out->fifo.head;
+
+	c->out->blocked = n < (ssize_t)wanted;
+	if (n < 0 && n != -EAGAIN)
+		ac_unsent_(&c->d, (int)n);
+	if (n <= 0)
+		return false;
+	ac_moved_(&c->d);
+	if ((size_t)n < p->slice.len || p->next) {
+		consume(c, (size_t)n);
+		return false;
+	}
+	ac_fifo_init(&c->out->fifo);
+	c->out->memory = c->out->total = 0;
+	ac_chunk_give_(c->d.map, p);
+	return true;
+}
+
+/* The poller sends it with the next wait, if the chat's turn is about to end. */
+static bool goes_along(struct ac_chat *c, struct ac_slice data)
+{
+	struct ac_dispatcher *d = &c->d;
+	struct ac_poller *p = d->map->poller;
+
+	if (!(d->flags & AC_IS_FED) || !(d->flags & AC_IS_BUSY) || (d->flags & AC_IS_LEAVING) ||
+	    p->cls->send(p, d->fd, ac_token_(d), data) < 0)
+		return false;
+	d->flags |= AC_HAS_WRITTEN;
+	c->out->in_flight = data.len;
+	return true;
 }
 
 /* What is there mostly: one chunk, that the kernel takes as a whole. False: not so, or not any more. */
 static bool send_chunk(struct ac_chat *c)
 {
 	struct ac_producer *p = c->out->fifo.head;
-	struct ac_dispatcher *d = &c->d;
 	struct iovec iov;
-	ssize_t n;
 
-	if (!p || p->next || p->cls != &ac_chunk_class_ || c->out->blocked)
+	if (!p || p->next || p->cls != &ac_chunk_class_ || c->out->blocked || c->out->in_flight)
 		return false;
+	if (goes_along(c, p->slice))
+		return true;
 	iov = (struct iovec){ (void *)p->slice.data, p->slice.len };
-	n = d->transport->send(d, &iov, 1, false);
-	c->out->blocked = n < (ssize_t)iov.iov_len;
-	if (n < 0) {
-		if (n != -EAGAIN)
-			ac_unsent_(d, (int)n);
-		return false;
-	}
-	ac_moved_(d);
-	if (c->out->blocked) {
-		consume(c, (size_t)n);
-		return false;
-	}
-	ac_fifo_init(&c->out->fifo);
-	c->out->memory = c->out->total = 0;
-	ac_chunk_give_(d->map, p);
-	return true;
+	return sent_chunk(c, c->d.transport->send(&c->d, &iov, 1, false), iov.iov_len);
 }
 
 static void send_all(struct ac_chat *c)
@@ -369,10 +389,37 @@ void ac_flush_(struct ac_chat *c)
 		weigh(c);
 }
 
+void ac_chat_sent_(struct ac_chat *c, ssize_t n)
+{
+	size_t wanted = c->out ? c->out->in_flight : 0;
+
+	if (!wanted)
+		return;
+	c->out->in_flight = 0;
+	sent_chunk(c, n, wanted);
+	if (n < (ssize_t)wanted)
+		c->d.ready &= (uint8_t)~AC_OUT;
+	if (!(c->d.flags & NOT_NOW))
+		weigh(c);
+}
+
+/* The poller must not send from memory that is given to others. */
+static void land(struct ac_chat *c)
+{
+	struct ac_poller *p = c->d.map->poller;
+
+	if (!c->out->in_flight || ac_poller_is_stale_(p) || !p->cls->flush)
+		return;
+	p->cls->flush(p);
+	ac_take_left_over_(&c->d);
+}
+
 void ac_output_done_(struct ac_chat *c)
 {
 	struct ac_producer *p;
 
+	if (c->out)
+		land(c);
 	if (!c->out)
 		return;
 	while ((p = ac_fifo_pop(&c->out->fifo)) != NULL)

@@ -56,7 +56,7 @@ static bool feeds(const struct ac_class *cls, const struct ac_class *full)
 {
 	for (; cls && !(cls->flags & AC_OURS); cls = cls->super)
 		if (cls->readable || cls->handle_read || cls->handle_read_event ||
-		    cls->handle_expt || cls->handle_expt_event || cls->keep)
+		    cls->handle_expt || cls->handle_expt_event || cls->answered)
 			return false;
 	return cls && (cls->flags & AC_FEEDS) && full->in_buffer_size >= AC_READ_SIZE;
 }

@@ -9,12 +9,14 @@
 
 #include <errno.h>
 
-static void keep(struct ac_dispatcher *d, const struct ac_found *f)
+static void answer(struct ac_dispatcher *d, const struct ac_found *f)
 {
-	int r = f->len > 0 ? d->cls->keep(d, f->data, (size_t)f->len) : 0;
+	int r = d->cls->answered(d, f);
 
 	if (r < 0)
 		ac_doom_(d, -r, true);
+	if (!(d->flags & AC_IS_BUSY))
+		ac_update_(d);
 }
 
 static bool hears(const struct ac_dispatcher *d)
@@ -41,13 +43,11 @@ static void feed(struct ac_map *m, struct ac_dispatcher *d, const struct ac_foun
 		ac_turn_(d, 0);
 		d = ac_find_channel_(m, name);
 	}
-	if (d && m->lent == f)
-		keep(d, f);
-	m->lent = outer;
-	if (d && (d->flags & AC_IS_BUSY))
+	if (d && m->lent == f) {
+		answer(d, f);
 		ac_tell_poller_(d); /* it holds input now: no more of it */
-	else if (d)
-		ac_update_(d);
+	}
+	m->lent = outer;
 }
 
 static struct ac_dispatcher *channel_of(struct ac_map *m, const struct ac_found *f)
@@ -63,6 +63,10 @@ static void take_over(struct ac_map *m, const struct ac_found *f)
 
 	if (!d)
 		return;
+	if (events & AC_SENT) {
+		answer(d, f);
+		return;
+	}
 	if ((events & AC_PRI) && m->poller->cls->vague)
 		events &= ~(unsigned)AC_PRI | (ac_sys_poll1_(d->fd, AC_PRI) & AC_PRI);
 	d->ready |= (uint8_t)(events & (AC_ERR | AC_HUP) ? events | AC_IN | AC_OUT : events);
@@ -98,8 +102,8 @@ void ac_deliver_(struct ac_map *m)
 	}
 }
 
-/* It is fed no more, but what came until then is its own: first what this pass has found already. */
-void ac_keep_left_over_(struct ac_dispatcher *d)
+/* What was found of it in this pass already, and what the poller still has. */
+void ac_take_left_over_(struct ac_dispatcher *d)
 {
 	struct ac_map *m = d->map;
 	struct ac_poller *p = m->poller;
@@ -108,11 +112,11 @@ void ac_keep_left_over_(struct ac_dispatcher *d)
 	for (int i = m->batch_at; i < m->batch_end; i++) {
 		if (p->found[i].token != ac_token_(d) || !(p->found[i].events & AC_DATA))
 			continue;
-		keep(d, &p->found[i]);
+		d->cls->answered(d, &p->found[i]);
 		p->found[i].token = UINT64_MAX; /* nobody's; the buffer is given back in its turn */
 	}
 	while (p->cls->left_over(p, ac_token_(d), &f)) {
-		keep(d, &f);
+		d->cls->answered(d, &f);
 		p->cls->give_back(p, &f);
 	}
 }

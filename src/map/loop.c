@@ -70,6 +70,13 @@ static int wait_for_events(struct ac_map *m, int64_t timeout, bool held)
 	return m->live == 0 && timeout == 0 ? 0 : ask_poller(m, timeout);
 }
 
+/* Nobody knows when the next wait comes that would do it. */
+static void hand_over(struct ac_map *m)
+{
+	if (m->poller->cls->flush && !ac_poller_is_stale_(m->poller))
+		m->poller->cls->flush(m->poller);
+}
+
 /* timeout in nanoseconds, negative: for ever. 0, 1: a handler wants to exit, or -errno. */
 static int pass(struct ac_map *m, int64_t timeout, bool held)
 {
@@ -93,6 +100,8 @@ static int pass(struct ac_map *m, int64_t timeout, bool held)
 	m->exit = false;
 	if (m->depth == 1)
 		m->now = 0;
+	if (m->depth == 1 && m->loops == 0)
+		hand_over(m);
 	ac_map_release_(m);
 	return n;
 }
@@ -134,6 +143,8 @@ int ac_loop(struct ac_map *map, const struct ac_loop_opts *opts)
 			break;
 	}
 	m->loops--;
+	if (m->depth == 0)
+		hand_over(m);
 	ac_map_reap_(m);
 	return r;
 }

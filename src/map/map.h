@@ -202,7 +202,7 @@ int ac_renew_poller_(struct ac_map *m);
 /* ---- deliver.c: what it has found ---- */
 void ac_take_over_(struct ac_map *m, int count);  /* readiness; input it leaves … */
 void ac_deliver_(struct ac_map *m);               /* … to this */
-void ac_keep_left_over_(struct ac_dispatcher *d); /* that came before it was forgotten */
+void ac_take_left_over_(struct ac_dispatcher *d); /* that came before it was forgotten */
 
 /* ---- turn.c ---- */
 void ac_turn_(struct ac_dispatcher *d,

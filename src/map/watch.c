@@ -153,7 +153,7 @@ void ac_unwatch_(struct ac_dispatcher *d)
 	if (d->watched && !(d->flags & AC_IS_ALWAYS) && !ac_poller_is_stale_(d->map->poller)) {
 		tell(d, d->watched, 0);
 		if ((d->flags & AC_IS_FED) && !(d->flags & AC_IS_CLOSING))
-			ac_keep_left_over_(d);
+			ac_take_left_over_(d);
 	}
 	d->watched = d->ready = d->interest = 0;
 	d->flags &= ~(uint32_t)(AC_IS_COUNTED | AC_IS_ALWAYS | AC_IS_NUMB);

@@ -17,6 +17,7 @@
 #define AC_WATCH 128
 #define AC_LAPSED 256 /* found: what this came from is watched no more, set it anew */
 #define AC_DATA 512   /* found: len bytes of input, 0: its end, or -errno */
+#define AC_SENT 1024 /* found: the kernel has taken len bytes of what `send` was given, or -errno */
 
 struct ac_found {
 	uint64_t token;
@@ -47,9 +48,12 @@ struct ac_poller_class {
 	int (*set)(struct ac_poller *p, int fd, uint64_t token, unsigned old, unsigned events);
 	/* negative: for ever. -EEXIST: this thread needs one of its own */
 	int (*wait)(struct ac_poller *p, int64_t timeout_ns);
-	int (*fd)(struct ac_poller *p);                                   /* NULL: none */
+	int (*fd)(struct ac_poller *p); /* NULL: none */
+	/* Output that stays where it is until AC_SENT: at once with the next wait, or flush. NULL: none */
+	int (*send)(struct ac_poller *p, int fd, uint64_t token, struct ac_slice data);
+	int (*flush)(struct ac_poller *p);
 	void (*give_back)(struct ac_poller *p, const struct ac_found *f); /* what AC_DATA lent */
-	/* It has been forgotten: the next of its input that is there already; false: none. */
+	/* It has been forgotten: the next AC_DATA or AC_SENT that is there already; false: none. */
 	bool (*left_over)(struct ac_poller *p, uint64_t token, struct ac_found *ret_found);
 };
 

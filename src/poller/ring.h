@@ -175,6 +175,18 @@ static inline int ac_ring_recv_(struct ac_ring *r, int fd, uint64_t token)
 	return 0;
 }
 
+static inline int ac_ring_send_(struct ac_ring *r, int fd, struct ac_slice data, uint64_t token)
+{
+	struct io_uring_sqe *sqe;
+	int e = ac_ring_request_(r, &sqe);
+
+	if (e < 0)
+		return e;
+	io_uring_prep_send(sqe, fd, data.data, data.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	io_uring_sqe_set_data64(sqe, token);
+	return 0;
+}
+
 static inline int ac_ring_cancel_(struct ac_ring *r, uint64_t token)
 {
 	struct io_uring_sqe *sqe;

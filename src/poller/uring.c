@@ -63,8 +63,9 @@ static int check(int fd)
 	return S_ISSOCK(s.st_mode) || S_ISFIFO(s.st_mode) ? 0 : ask_epoll(fd);
 }
 
-/* Tokens are never so large: the receive of a descriptor is told from its poll. */
+/* Slots are never so many: in a token there is room for what the request was. */
 #define RECEIVE ((uint64_t)1 << 31)
+#define SEND ((uint64_t)1 << 30)
 
 static int set_poll(struct ac_ring *ring, int fd, uint64_t token, unsigned old, unsigned events)
 {
@@ -121,6 +122,8 @@ static bool translate(const struct uring_poller *u, const struct io_uring_cqe *a
 	f->events = a->flags & IORING_CQE_F_MORE ? 0 : AC_LAPSED;
 	if (a->user_data & RECEIVE)
 		received(u, a, f);
+	else if (a->user_data & SEND)
+		*f = (struct ac_found){ a->user_data & ~SEND, AC_SENT, a->res, NULL, 0 };
 	else
 		f->events = a->res < 0 ? AC_ERR : f->events | ac_linux_events_((uint32_t)a->res);
 	return true;
@@ -146,6 +149,16 @@ static int uring_wait(struct ac_poller *p, int64_t timeout_ns)
 	return n;
 }
 
+static int uring_send(struct ac_poller *p, int fd, uint64_t token, struct ac_slice data)
+{
+	return ac_ring_send_(&((struct uring_poller *)p)->ring, fd, data, token | SEND);
+}
+
+static int uring_flush(struct ac_poller *p)
+{
+	return ac_ring_submit_(&((struct uring_poller *)p)->ring);
+}
+
 static void uring_give_back(struct ac_poller *p, const struct ac_found *f)
 {
 	if (f->data)
@@ -161,7 +174,8 @@ static bool uring_left_over(struct ac_poller *p, uint64_t token, struct ac_found
 
 	io_uring_for_each_cqe(&u->ring.uring, head, a)
 	{
-		if (a->user_data != (token | RECEIVE) || !translate(u, a, ret_found))
+		if ((a->user_data & ~(RECEIVE | SEND)) != token || a->user_data == token ||
+		    !translate(u, a, ret_found))
 			continue;
 		a->user_data = AC_RING_NOBODY;
 		return true;
@@ -190,6 +204,8 @@ const struct ac_poller_class ac_poller_uring_ = {
 	.set = uring_set,
 	.wait = uring_wait,
 	.fd = uring_own_fd,
+	.send = uring_send,
+	.flush = uring_flush,
 	.give_back = uring_give_back,
 	.left_over = uring_left_over,
 };
