@@ -10,6 +10,13 @@
 #include <asyncore.h>
 #include <sys/uio.h>
 
+/* What is rarely called stays out of the frame of what often is. */
+#if defined(__GNUC__)
+#define AC_APART __attribute__((noinline))
+#else
+#define AC_APART
+#endif
+
 /* ---- mem.c: the allocator hook; what our other libraries use is exported, but not for others ---- */
 AC_API void *ac_alloc_(size_t size);       /* zeroed */
 void *ac_realloc_(void *ptr, size_t size); /* as realloc */

@@ -57,6 +57,30 @@ static inline unsigned hits(const char *h, size_t n, __m128i first, __m128i last
 		_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last)));
 }
 
+/*
+ * Two bytes: every hit is a match. The last block overlaps the one before it, so that there is no rest.
+ * Far ones are memchr's, whose registers are wider.
+ */
+static size_t find_pair(const char *h, size_t len, const char *want)
+{
+	const __m128i first = _mm_set1_epi8(want[0]), last = _mm_set1_epi8(want[1]);
+	size_t end = len - 1 - BLOCK, near = end < PAIR_NEAR ? end : PAIR_NEAR, i, at;
+	unsigned found;
+
+	for (i = 0; i < near; i += BLOCK) {
+		found = hits(h + i, 2, first, last);
+		if (found)
+			return i + (size_t)__builtin_ctz(found);
+	}
+	found = hits(h + near, 2, first, last);
+	if (found)
+		return near + (size_t)__builtin_ctz(found);
+	if (near == end)
+		return AC_NOT_FOUND;
+	at = find_two(h + near, len - near, want);
+	return at == AC_NOT_FOUND ? at : near + at;
+}
+
 /* The first of the candidates that is one. */
 static size_t verify(const char *h, const char *want, size_t n, unsigned found, size_t *budget)
 {
@@ -70,36 +94,33 @@ static size_t verify(const char *h, const char *want, size_t n, unsigned found, 
 	return AC_NOT_FOUND;
 }
 
-/* The last block overlaps the one before it, so that there is no rest. */
-size_t ac_find_(const void *haystack, size_t len, const void *needle, size_t n)
+AC_APART static size_t find_long(const char *h, size_t len, const char *want, size_t n)
 {
-	const char *h = haystack, *want = needle;
-	size_t i, at, last_block, stop, budget = 64 + len / 8;
-	__m128i first, last;
+	const __m128i first = _mm_set1_epi8(want[0]), last = _mm_set1_epi8(want[n - 1]);
+	size_t i, at, end = len - n + 1 - BLOCK, budget = 64 + len / 8;
 
-	if (n < 2 || n > len || len - n < BLOCK - 1)
-		return ac_find_portable_(haystack, len, needle, n);
-	first = _mm_set1_epi8(want[0]);
-	last = _mm_set1_epi8(want[n - 1]);
-	last_block = len - n + 1 - BLOCK;
-	stop = n == 2 && last_block > PAIR_NEAR ? PAIR_NEAR : last_block;
-	for (i = 0;; i = i + BLOCK < stop ? i + BLOCK : stop) {
+	for (i = 0;; i = i + BLOCK < end ? i + BLOCK : end) {
 		unsigned found = hits(h + i, n, first, last);
 
 		if (found) {
-			if (n == 2)
-				return i + (size_t)__builtin_ctz(found);
 			at = verify(h + i, want, n, found, &budget);
 			if (at != AC_NOT_FOUND)
 				return i + at;
+			if (budget < n)
+				break;
 		}
-		if (i == stop || budget < n)
-			break;
+		if (i == end)
+			return AC_NOT_FOUND;
 	}
-	if (i == last_block && budget >= n)
-		return AC_NOT_FOUND;
-	at = ac_find_portable_(h + i, len - i, needle, n);
+	at = ac_find_portable_(h + i, len - i, want, n);
 	return at == AC_NOT_FOUND ? at : i + at;
+}
+
+size_t ac_find_(const void *haystack, size_t len, const void *needle, size_t n)
+{
+	if (n < 2 || n > len || len - n < BLOCK - 1)
+		return ac_find_portable_(haystack, len, needle, n);
+	return n == 2 ? find_pair(haystack, len, needle) : find_long(haystack, len, needle, n);
 }
 #else
 size_t ac_find_(const void *haystack, size_t len, const void *needle, size_t n)

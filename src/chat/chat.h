@@ -45,7 +45,8 @@ struct ac_terminator {
 
 struct ac_output {
 	struct ac_fifo fifo;
-	size_t memory;    /* bytes held: what AC_MAX_OUTPUT bounds */
+	struct ac_chunk_producer *last; /* the last in the queue, if it is a chunk */
+	size_t memory;                  /* bytes held: what AC_MAX_OUTPUT bounds */
 	size_t total;     /* those and the lengths of files: what the water marks look at */
 	size_t in_flight; /* the first so many bytes are the poller's, which sends them */
 	bool blocked;     /* the kernel takes no more for now */
@@ -95,17 +96,15 @@ struct ac_chunk_producer {
 	size_t used;
 	char data[];
 };
-struct ac_producer *ac_chunk_new_(struct ac_map *m);
-/* false: no chunk, or no room in it */
-static inline bool ac_chunk_add_(struct ac_producer *p, const void *data, size_t len)
+struct ac_chunk_producer *ac_chunk_new_(struct ac_map *m);
+/* false: no room */
+static inline bool ac_chunk_add_(struct ac_chunk_producer *k, const void *data, size_t len)
 {
-	struct ac_chunk_producer *k = (struct ac_chunk_producer *)p;
-
-	if (p->cls != &ac_chunk_class_ || len > AC_CHUNK_SIZE - sizeof(*k) - k->used)
+	if (len > AC_CHUNK_SIZE - sizeof(*k) - k->used)
 		return false;
 	memcpy(k->data + k->used, data, len);
 	k->used += len;
-	p->slice.len += len;
+	k->p.slice.len += len;
 	return true;
 }
 void ac_piece_free_(struct ac_producer *p, struct ac_map *m); /* a chunk goes to the cache of m */

@@ -74,6 +74,7 @@ void ac_queue_producer_(struct ac_chat *c, struct ac_producer *p)
 	c->out->memory += ac_charge_(c, p);
 	c->out->total += length(c, p);
 	ac_fifo_push(&c->out->fifo, p);
+	c->out->last = p->cls == &ac_chunk_class_ ? (struct ac_chunk_producer *)p : NULL;
 }
 
 /* Takes the producer at *at out of the queue and frees it. */
@@ -88,6 +89,8 @@ static void remove_at(struct ac_chat *c, struct ac_producer **at)
 	if (!*at)
 		f->tail = at;
 	f->count--;
+	if (c->out->last && &c->out->last->p == p)
+		c->out->last = NULL;
 	ac_piece_free_(p, c->d.map);
 }
 
@@ -95,20 +98,20 @@ static void remove_at(struct ac_chat *c, struct ac_producer **at)
 static struct ac_producer **put_before(struct ac_chat *c, struct ac_producer *before,
                                        struct ac_producer **at, struct ac_slice piece)
 {
-	struct ac_producer *k = before;
+	struct ac_chunk_producer *k = (struct ac_chunk_producer *)before;
 
-	if (!k || !ac_chunk_add_(k, piece.data, piece.len)) {
+	if (!k || before->cls != &ac_chunk_class_ || !ac_chunk_add_(k, piece.data, piece.len)) {
 		k = ac_chunk_new_(c->d.map);
 		if (!k)
 			return NULL;
 		ac_chunk_add_(k, piece.data, piece.len);
-		k->next = *at;
-		*at = k;
+		k->p.next = *at;
+		*at = &k->p;
 		c->out->fifo.count++;
 	}
 	c->out->memory += piece.len;
 	c->out->total += piece.len;
-	return &k->next;
+	return &k->p.next;
 }
 
 /* 0: go on behind *at; 1: enough, or nothing more to be had; -errno of the producer, which is gone. */
@@ -290,6 +293,7 @@ static bool sent_chunk(struct ac_chat *c, ssize_t n, size_t wanted)
 		return false;
 	}
 	ac_fifo_init(&c->out->fifo);
+	c->out->last = NULL;
 	c->out->memory = c->out->total = 0;
 	ac_chunk_give_(c->d.map, p);
 	return true;

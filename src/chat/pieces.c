@@ -37,7 +37,7 @@ void ac_piece_free_(struct ac_producer *p, struct ac_map *m)
 	ac_producer_free(p);
 }
 
-struct ac_producer *ac_chunk_new_(struct ac_map *m)
+struct ac_chunk_producer *ac_chunk_new_(struct ac_map *m)
 {
 	struct ac_chunk_producer *k = ac_chunk_take_(m);
 
@@ -46,7 +46,7 @@ struct ac_producer *ac_chunk_new_(struct ac_map *m)
 	k->p = (struct ac_producer){ .cls = &ac_chunk_class_, .slice = { k->data, 0 } };
 	k->map = m;
 	k->used = 0;
-	return &k->p;
+	return k;
 }
 
 static void lent_free(struct ac_producer *p)

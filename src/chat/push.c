@@ -32,49 +32,43 @@ static int need_room(struct ac_chat *c, size_t len)
 	return ac_output_(c) ? 0 : ac_raise(c, ENOMEM);
 }
 
-static int pushed(struct ac_chat *c)
+AC_APART static int flush_pushed(struct ac_chat *c)
 {
-	struct ac_dispatcher *d = &c->d;
-
-	if (!(d->flags & AC_IS_BUSY)) {
-		ac_flush_(c);
-		ac_update_(d);
-	} else if (c->out->total >= ac_limit_(d, AC_HIGH_WATER)) {
-		ac_flush_(c);
-	}
+	ac_flush_(c);
+	ac_touch(&c->d);
 	return 0;
 }
 
-static struct ac_producer *last_of(const struct ac_fifo *f)
+static int pushed(struct ac_chat *c)
 {
-	if (!f->head)
-		return NULL;
-	return (struct ac_producer *)(void *)((char *)f->tail - offsetof(struct ac_producer, next));
+	bool waits = (c->d.flags & AC_IS_BUSY) && c->out->total < ac_limit_(&c->d, AC_HIGH_WATER);
+
+	return waits ? 0 : flush_pushed(c);
 }
 
 /* Small pushes share the chunk at the end of the queue. */
 static bool add_to_last(struct ac_chat *c, const void *data, size_t len)
 {
-	struct ac_producer *p = c->out && has_room(c, len) ? last_of(&c->out->fifo) : NULL;
+	struct ac_output *out = c->out;
 
-	if (!p || !ac_chunk_add_(p, data, len))
+	if (!out || !out->last || len > AC_CHUNK_SIZE ||
+	    out->memory + len > ac_limit_(&c->d, AC_MAX_OUTPUT) ||
+	    !ac_chunk_add_(out->last, data, len))
 		return false;
-	c->out->memory += len;
-	c->out->total += len;
+	out->memory += len;
+	out->total += len;
 	return true;
 }
 
-int ac_push(struct ac_chat *c, const void *data, size_t len)
+AC_APART static int push_chunk(struct ac_chat *c, const void *data, size_t len)
 {
+	struct ac_chunk_producer *k;
 	struct ac_producer *p;
 
-	if (is_closed(c) || len == 0)
-		return 0;
-	if (add_to_last(c, data, len))
-		return pushed(c);
 	AC_TRY(c, need_room(c, len));
-	p = ac_chunk_new_(c->d.map);
-	if (p && !ac_chunk_add_(p, data, len)) {
+	k = ac_chunk_new_(c->d.map);
+	p = k ? &k->p : NULL;
+	if (k && !ac_chunk_add_(k, data, len)) {
 		ac_producer_free(p);
 		p = ac_copy_new_(data, len);
 	}
@@ -82,6 +76,13 @@ int ac_push(struct ac_chat *c, const void *data, size_t len)
 		return ac_raise(c, ENOMEM);
 	ac_queue_producer_(c, p);
 	return pushed(c);
+}
+
+int ac_push(struct ac_chat *c, const void *data, size_t len)
+{
+	if (is_closed(c) || len == 0)
+		return 0;
+	return add_to_last(c, data, len) ? pushed(c) : push_chunk(c, data, len);
 }
 
 /* A producer made for the push, or NULL; it is freed if it cannot be queued. */
