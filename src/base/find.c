@@ -47,14 +47,21 @@ size_t ac_find_portable_(const void *haystack, size_t len, const void *needle, s
 #define BLOCK 16
 #define PAIR_NEAR 128 /* further on memchr, whose registers are wider, is faster for two bytes */
 
-/* A bit for each of the places h .. h + 15 where the first and the last byte of the needle stand. */
+static inline __m128i load(const char *h)
+{
+	return _mm_loadu_si128((const __m128i *)(const void *)h);
+}
+
+/* Where the first and the last byte of the needle stand at their distance. */
+static inline __m128i match(const char *h, size_t n, __m128i first, __m128i last)
+{
+	return _mm_and_si128(_mm_cmpeq_epi8(load(h), first), _mm_cmpeq_epi8(load(h + n - 1), last));
+}
+
+/* A bit for each of the places h .. h + 15. */
 static inline unsigned hits(const char *h, size_t n, __m128i first, __m128i last)
 {
-	__m128i a = _mm_loadu_si128((const __m128i *)(const void *)h);
-	__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(h + n - 1));
-
-	return (unsigned)_mm_movemask_epi8(
-		_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last)));
+	return (unsigned)_mm_movemask_epi8(match(h, n, first, last));
 }
 
 /*
@@ -94,24 +101,41 @@ static size_t verify(const char *h, const char *want, size_t n, unsigned found, 
 	return AC_NOT_FOUND;
 }
 
+/* How many bytes from h on hold no candidate; in steps of four blocks, up to the last place. */
+static size_t skip(const char *h, size_t places, size_t n, __m128i first, __m128i last)
+{
+	size_t i;
+
+	for (i = 0; i + 4 * BLOCK <= places; i += 4 * BLOCK) {
+		__m128i a = match(h + i, n, first, last), b = match(h + i + BLOCK, n, first, last);
+		__m128i c = match(h + i + 2 * BLOCK, n, first, last),
+			d = match(h + i + 3 * BLOCK, n, first, last);
+
+		if (_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d))))
+			break;
+	}
+	return i;
+}
+
 AC_APART static size_t find_long(const char *h, size_t len, const char *want, size_t n)
 {
 	const __m128i first = _mm_set1_epi8(want[0]), last = _mm_set1_epi8(want[n - 1]);
-	size_t i, at, end = len - n + 1 - BLOCK, budget = 64 + len / 8;
+	size_t end = len - n + 1 - BLOCK, budget = 64 + len / 8, i = 0, at;
 
-	for (i = 0;; i = i + BLOCK < end ? i + BLOCK : end) {
-		unsigned found = hits(h + i, n, first, last);
-
-		if (found) {
-			at = verify(h + i, want, n, found, &budget);
+	for (;;) {
+		i += skip(h + i, end - i, n, first, last);
+		for (int block = 0; block < 4; block++) {
+			at = verify(h + i, want, n, hits(h + i, n, first, last), &budget);
 			if (at != AC_NOT_FOUND)
 				return i + at;
 			if (budget < n)
-				break;
+				goto linear;
+			if (i == end)
+				return AC_NOT_FOUND;
+			i = i + BLOCK < end ? i + BLOCK : end;
 		}
-		if (i == end)
-			return AC_NOT_FOUND;
 	}
+linear:
 	at = ac_find_portable_(h + i, len - i, want, n);
 	return at == AC_NOT_FOUND ? at : i + at;
 }
