@@ -52,6 +52,7 @@ struct ac_output {
 	bool blocked;     /* the kernel takes no more for now */
 	bool dry;         /* the first producer has nothing yet */
 	bool flushing;
+	bool listed;    /* the map knows that others have pushed */
 	bool discarded; /* while flushing: to be emptied afterwards */
 };
 

@@ -387,6 +387,8 @@ void ac_flush_(struct ac_chat *c)
 
 	if ((d->flags & NOT_NOW) || (c->out && c->out->flushing))
 		return;
+	if (c->out)
+		c->out->listed = false;
 	if (c->out && (d->flags & AC_IS_CONNECTED) && !send_chunk(c) && !(d->flags & NOT_NOW))
 		flush_queue(c);
 	if (!(d->flags & NOT_NOW))

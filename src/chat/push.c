@@ -1,9 +1,9 @@
 /*
  * push.c — what goes into the queue, and whether it still fits.
  *
- * Design: a push either queues all or nothing. Inside the chat's own handlers the frame sends what they left,
- * at once only from the high-water mark on; from elsewhere it is sent right here. Failures doom the channel,
- * which then closes in its next turn: a push never calls a handler.
+ * Design: a push either queues all or nothing. What the chat's own handlers left is sent by the frame around
+ * them, what others pushed during a pass at its end; at once only from the high-water mark on, and outside
+ * of passes. Failures doom the channel, which then closes in its next turn: a push never calls a handler.
  */
 #include "chat.h"
 
@@ -32,8 +32,18 @@ static int need_room(struct ac_chat *c, size_t len)
 	return ac_output_(c) ? 0 : ac_raise(c, ENOMEM);
 }
 
-AC_APART static int flush_pushed(struct ac_chat *c)
+/* During a pass others push to it, perhaps many times: all of that goes out when the pass ends. */
+AC_APART static int pushed_by_others(struct ac_chat *c)
 {
+	struct ac_map *m = c->d.map;
+	bool much = c->out->total >= ac_limit_(&c->d, AC_HIGH_WATER);
+
+	if (m->now && !much && c->out->listed)
+		return 0;
+	if (m->now && !much && ac_names_add_(&m->pushed, ac_name_of_(&c->d)) == 0) {
+		c->out->listed = true;
+		return 0;
+	}
 	ac_flush_(c);
 	ac_touch(&c->d);
 	return 0;
@@ -43,7 +53,7 @@ static int pushed(struct ac_chat *c)
 {
 	bool waits = (c->d.flags & AC_IS_BUSY) && c->out->total < ac_limit_(&c->d, AC_HIGH_WATER);
 
-	return waits ? 0 : flush_pushed(c);
+	return waits ? 0 : pushed_by_others(c);
 }
 
 /* Small pushes share the chunk at the end of the queue. */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 /*
  * Drops the names of those who are gone, and brings the others' interest up to date. A predicate may make
@@ -63,11 +64,29 @@ static int wait_for_events(struct ac_map *m, int64_t timeout, bool held)
 {
 	if (m->batch_at < m->batch_end)
 		return 0;
-	if (m->queue_first || (m->live == 0 && m->wheel.count == 0))
+	if (m->queue_first || m->pushed.count || (m->live == 0 && m->wheel.count == 0))
 		timeout = 0;
 	else
 		timeout = ac_tasks_wait_(m, held, timeout);
 	return m->live == 0 && timeout == 0 ? 0 : ask_poller(m, timeout);
+}
+
+/* The frame around its handlers sends. Those that are given output meanwhile wait for the next pass. */
+static void send_pushed(struct ac_map *m)
+{
+	size_t count = m->pushed.count, left;
+
+	for (size_t i = 0; i < count && i < m->pushed.count; i++) {
+		struct ac_dispatcher *d = ac_find_channel_(m, m->pushed.at[i]);
+
+		if (d && ac_enter_(d))
+			ac_leave_(d);
+	}
+	if (m->pushed.count < count) /* a nested pass has done it */
+		return;
+	left = m->pushed.count - count;
+	memmove(m->pushed.at, m->pushed.at + count, left * sizeof(struct ac_name));
+	m->pushed.count = left;
 }
 
 /* Nobody knows when the next wait comes that would do it. */
@@ -92,6 +111,7 @@ static int pass(struct ac_map *m, int64_t timeout, bool held)
 	ac_deliver_(m);
 	run_queue(m, limit);
 	ac_tasks_run_(m, held);
+	send_pushed(m);
 	if (m->depth == 1)
 		ac_graves_empty_(m);
 	if (n < 0)

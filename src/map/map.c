@@ -114,6 +114,7 @@ static void map_destroy(struct ac_map *m)
 	chunks_free(m);
 	classes_free(m);
 	ac_free_(m->asked.at);
+	ac_free_(m->pushed.at);
 	ac_free_(m->buffer);
 	ac_free_(m->idle_output);
 	ac_free_(m->slots);
@@ -200,7 +201,8 @@ size_t ac_map_memory(const struct ac_map *map)
 	if (!m)
 		return 0;
 	sum = sizeof(*m) + m->poller->cls->size + m->poller->cap * sizeof(struct ac_found) +
-	      m->slot_cap * sizeof(struct ac_slot) + m->asked.cap * sizeof(struct ac_name) +
+	      m->slot_cap * sizeof(struct ac_slot) +
+	      (m->asked.cap + m->pushed.cap) * sizeof(struct ac_name) +
 	      (size_t)m->chunk_count * AC_CHUNK_SIZE +
 	      (m->buffer ? AC_READ_HEADROOM + AC_READ_SIZE : 0);
 	for (size_t i = 0; i < m->slot_used; i++)

@@ -81,8 +81,9 @@ struct ac_map {
 	size_t queued_dead;               /* closed since they were put there */
 
 	struct ac_names asked;
-	bool asking;    /* they are being asked */
-	uint32_t grave; /* slot of the channel closed last + 1; the others hang on it */
+	bool asking;            /* they are being asked */
+	struct ac_names pushed; /* chats that others gave output to in this pass */
+	uint32_t grave;         /* slot of the channel closed last + 1; the others hang on it */
 	struct ac_resolved *classes;
 
 	struct ac_wheel wheel;
