@@ -1,65 +1,10 @@
 /* test_escaping.c — a replacement for each occurrence, wherever pieces cut it. */
 #include "harness.h"
+#include "strict.h"
 
 #include <stdlib.h>
 
 #define MEGABYTE 1000000
-
-/* What it lent is gone when it is asked again, once exhausted it must not be asked, and now and then
- * it has nothing yet. With an error it fails where it would end. */
-struct strict {
-	struct ac_producer p;
-	const char *data;
-	size_t len, at, most;
-	unsigned seed;
-	int error;
-	bool over;
-	char *lent;
-};
-
-static int made, freed, waits;
-
-static int strict_more(struct ac_producer *p, struct ac_slice *ret_slice)
-{
-	struct strict *s = (struct strict *)p;
-	size_t n = 1 + (size_t)rand_r(&s->seed) % s->most;
-
-	assert_false(s->over);
-	free(s->lent);
-	s->lent = NULL;
-	if (rand_r(&s->seed) % 4 == 0) {
-		waits++;
-		return -EAGAIN;
-	}
-	if (n > s->len - s->at)
-		n = s->len - s->at;
-	s->over = n == 0;
-	if (s->over && s->error)
-		return s->error;
-	s->lent = malloc(n + 1);
-	memcpy(s->lent, s->data + s->at, n);
-	*ret_slice = (struct ac_slice){ s->lent, n };
-	s->at += n;
-	return 0;
-}
-
-static void strict_free(struct ac_producer *p)
-{
-	freed++;
-	free(((struct strict *)p)->lent);
-	free(p);
-}
-
-static struct ac_producer *strict(const void *data, size_t len, size_t most, unsigned seed,
-                                  int error)
-{
-	static const struct ac_producer_class cls = { "strict", strict_more, strict_free };
-	struct strict *s = malloc(sizeof(*s));
-
-	*s = (struct strict){ { .cls = &cls }, data, len, 0, most, seed, error, false, NULL };
-	made++;
-	return &s->p;
-}
 
 static char *joined;
 static size_t joined_len, slices;
