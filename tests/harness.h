@@ -16,6 +16,7 @@
 
 #include <asynchat.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,7 +47,10 @@ int world_teardown(void **state);
 #define POLLERS "select", "poll", "epoll"
 #define EACH(fn) ON(fn, select), ON(fn, poll), ON(fn, epoll)
 #endif
-#define RUN(tests) cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL)
+
+/* All of them, or those whose names begin as CASE in the environment says. */
+#define RUN(tests) (choose_cases(), cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL))
+void choose_cases(void);
 
 /* Passes until the condition holds, at most two seconds; fails if it never does. */
 #define UNTIL(w, condition)                                                                        \

@@ -498,5 +498,5 @@ int main(void)
 				                        keys[n] };
 		}
 	}
-	return _cmocka_run_group_tests(__FILE__, tests, n, NULL, NULL);
+	return RUN(tests);
 }

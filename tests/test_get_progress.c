@@ -2,11 +2,7 @@
  * test_get_progress.c — the progress line of `asyncore get` never leaves its line.
  */
 #include "../programs/get_progress.h"
-
-#include <setjmp.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "harness.h"
 
 static void check(size_t width, int64_t done, int64_t total, double rate, const char *want)
 {
@@ -78,5 +74,5 @@ int main(void)
 		cmocka_unit_test(no_line_is_wider_than_the_terminal),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN(tests);
 }

@@ -3,12 +3,7 @@
  * refused because two readers could understand it differently.
  */
 #include "../programs/get_response.h"
-
-#include <setjmp.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "harness.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -333,5 +328,5 @@ int main(void)
 		cmocka_unit_test(chunk_sizes),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN(tests);
 }

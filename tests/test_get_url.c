@@ -2,12 +2,7 @@
  * test_get_url.c — URLs of `asyncore get`: what is read, what is refused, how Location resolves.
  */
 #include "../programs/get_url.h"
-
-#include <setjmp.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "harness.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -317,5 +312,5 @@ int main(void)
 		cmocka_unit_test(file_name_longer_than_its_room),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN(tests);
 }
