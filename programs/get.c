@@ -31,7 +31,7 @@ static const char help[] =
 	"  -H, --header 'NAME: VALUE'\n"
 	"                         send this field too, or instead of the usual one\n"
 	"      --timeout SECONDS  give up when nothing came for so long (30; 0: never)\n"
-	"      --poller NAME      select, poll or epoll instead of the best\n"
+	"  -p, --poller NAME      select, poll or epoll instead of the best\n"
 	"  -q, --quiet            no progress and no notes, errors only\n"
 	"      --help             this text\n"
 	"\n"
@@ -182,7 +182,7 @@ static int read_options(struct get_job *job, struct options *o, const char **fie
 
 	optind = 0; /* main may have used it */
 	argv[0] = (char *)"asyncore get";
-	while (r == 0 && (option = getopt_long(argc, argv, "o:OcIH:q", names, NULL)) != -1) {
+	while (r == 0 && (option = getopt_long(argc, argv, "o:OcIH:p:q", names, NULL)) != -1) {
 		if (option == 'h') {
 			program_help(help);
 			return 1;

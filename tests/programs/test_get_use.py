@@ -58,7 +58,7 @@ class Failures(Case):
 
     def test_timeout_without_response(self):
         for poller in POLLERS:
-            self.timed(lambda conn, head: conn.recv(1), "no response", "--poller", poller)
+            self.timed(lambda conn, head: conn.recv(1), "no response", "-p", poller)
 
     def test_timeout_in_the_body(self):
         def answer(conn, _head):
