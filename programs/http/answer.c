@@ -133,10 +133,13 @@ int http_answer_error(struct http_connection *h, const struct http_head *head, i
 	return answer_status(&a, status);
 }
 
+/* A time to come is told as now, as the standard asks: nobody could tell what changed until then. */
 static void describe(struct http_file *f, const struct stat *st)
 {
+	time_t now = time(NULL);
+
 	f->size = st->st_size;
-	f->modified = st->st_mtime;
+	f->modified = st->st_mtime < now ? st->st_mtime : now;
 	snprintf(f->etag, sizeof(f->etag), "\"%llx-%llx-%llx\"", (unsigned long long)st->st_ino,
 	         (unsigned long long)st->st_size,
 	         (unsigned long long)st->st_mtim.tv_sec * 1000000000u +

@@ -131,6 +131,27 @@ class Files(ServeCase):
         self.assertEqual(self.status(server, "GET /a.txt/"), 404)
         self.assertEqual(self.status(server, "GET //a.txt"), 200)
 
+    def test_empty_file(self):
+        self.write("empty", b"")
+        status, fields, body = self.ask(self.serve(), "GET /empty")
+        self.assertEqual((status, fields["content-length"], body), (200, "0", b""))
+
+    def test_tag_changes_with_the_file(self):
+        server = self.serve()
+        tags = set()
+        for text in (b"one", b"two", b"three"):
+            self.write("a.txt", text)
+            tags.add(self.ask(server, "HEAD /a.txt")[1]["etag"])
+            time.sleep(0.02)
+        self.assertEqual(len(tags), 3)
+
+    def test_time_to_come_is_not_said(self):
+        os.utime(os.path.join(self.root, "a.txt"), (time.time() + 9999,) * 2)
+        fields = self.ask(self.serve(), "HEAD /a.txt")[1]
+        said, now = (email.utils.mktime_tz(email.utils.parsedate_tz(fields[name]))
+                     for name in ("last-modified", "date"))
+        self.assertLessEqual(said, now)
+
     def test_nothing_outside_is_served(self):
         server = self.serve()
         for target in ("/../x", "/%2e%2e/x", "/sub/../../x", "/sub/%2E%2e/a.txt", "/out", "/up/",
