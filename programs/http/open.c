@@ -2,8 +2,8 @@
  * open.c — opening what a path names, inside the served folder and nowhere else.
  *
  * Design: the kernel itself keeps the resolution below the root (openat2, RESOLVE_BENEATH), so that no
- * symbolic link, and no race with one, leads out. Kernels without it follow no symbolic link at all: each
- * part of the path is opened for itself.
+ * symbolic link, and no race with one, leads out. Where it is missing, or forbidden as in some containers, no
+ * symbolic link is followed at all: each part of the path is opened for itself.
  */
 #include "server.h"
 
@@ -17,24 +17,29 @@
 
 /* O_NONBLOCK: opening a FIFO must not wait for its other end. */
 #define FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+#define TRIES 16 /* when something is renamed meanwhile, the kernel asks to try again */
 
 static int open_beneath(int root, const char *path)
 {
 	struct open_how how = { .flags = FLAGS,
 		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-	long fd;
+	long fd = -1;
 
-	do
+	for (int i = 0; i < TRIES; i++) {
 		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+		if (fd >= 0 || (errno != EINTR && errno != EAGAIN))
+			break;
+	}
 	return fd < 0 ? -errno : (int)fd;
 }
 
 static int open_by_parts(int root, const char *path)
 {
-	int at = dup(root);
+	int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
 	char part[256];
 
+	if (at < 0)
+		return -errno;
 	while (at >= 0 && *path) {
 		size_t len = strcspn(path, "/");
 		int next;
@@ -47,7 +52,7 @@ static int open_by_parts(int root, const char *path)
 		part[len] = '\0';
 		path += len;
 		path += strspn(path, "/");
-		next = len ? openat(at, part, FLAGS | O_NOFOLLOW) : dup(at);
+		next = openat(at, part, FLAGS | O_NOFOLLOW);
 		if (next < 0)
 			next = -errno;
 		close(at);
@@ -66,6 +71,8 @@ static int status_of(int code)
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
+	case EAGAIN:
+	case EINTR:
 		return 503;
 	case EXDEV:
 	case ELOOP:
@@ -88,7 +95,7 @@ int http_open(int root, const char *path)
 	if (!*path)
 		path = ".";
 	fd = open_beneath(root, path);
-	if (fd == -ENOSYS)
+	if (fd == -ENOSYS || fd == -EPERM)
 		fd = open_by_parts(root, path);
 	if (fd < 0)
 		return -status_of(-fd);
