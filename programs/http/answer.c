@@ -8,16 +8,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEAD_MOST 4096
+#define INDEX "index.html"
+#define QUERY_MOST 1024  /* that a redirection repeats */
 #define SMALL_FILE 16384 /* copied, so that waiting answers hold no descriptors */
 
 struct answer {
 	struct http_connection *h;
 	const struct http_head *head;
 	int status;
-	int64_t len;          /* of the body as announced */
-	const char *type;     /* NULL: none */
-	char extra[3 * 4096]; /* further fields, each with CRLF */
+	int64_t len;                            /* of the body as announced */
+	const char *type;                       /* NULL: none */
+	char extra[3 * 4096 + QUERY_MOST + 64]; /* further fields, each with CRLF */
 };
 
 static const char *phrase(int status)
@@ -225,15 +226,17 @@ static int answer_moved(struct answer *a, const char *path)
 		      : 0;
 	size_t n = (size_t)snprintf(a->extra, sizeof(a->extra), "Location: /");
 
-	if (query_len > 1024)
+	if (query_len > QUERY_MOST)
 		query_len = 0;
-	n += http_encode(path + strspn(path, "/"), a->extra + n, sizeof(a->extra) - n - 1032);
+	n += http_encode(path + strspn(path, "/"), a->extra + n,
+	                 sizeof(a->extra) - n - QUERY_MOST - 4);
 	snprintf(a->extra + n, sizeof(a->extra) - n, "/%.*s\r\n", (int)query_len,
 	         query ? query : "");
 	return answer_status(a, 301);
 }
 
-static int answer_folder(struct answer *a, int folder, const char *path)
+/* `path` has room for INDEX behind it. */
+static int answer_folder(struct answer *a, int folder, char *path)
 {
 	size_t len = strlen(path);
 	struct stat st;
@@ -243,24 +246,29 @@ static int answer_folder(struct answer *a, int folder, const char *path)
 		close(folder);
 		return answer_moved(a, path);
 	}
-	fd = http_open(folder, "index.html");
+	memcpy(path + len, INDEX, sizeof(INDEX));
+	fd = http_open(a->h->server->root, path);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		close(folder);
-		return answer_file(a, fd, &st, "index.html");
+		return answer_file(a, fd, &st, path);
 	}
+	path[len] = '\0';
 	if (fd >= 0)
 		close(fd);
-	return answer_listing(a, folder, path);
+	if (fd >= 0 || fd == -404)
+		return answer_listing(a, folder, path);
+	close(folder);
+	return answer_status(a, -fd);
 }
 
 int http_answer(struct http_connection *h, const struct http_head *head)
 {
 	struct answer a = { .h = h, .head = head };
-	char path[HTTP_LINE_MOST + 1];
+	char path[HTTP_LINE_MOST + sizeof(INDEX)];
 	struct stat st;
 	int fd, status;
 
-	status = http_target_path(head, path, sizeof(path));
+	status = http_target_path(head, path, HTTP_LINE_MOST);
 	if (status == 400 || status == 414)
 		return http_answer_error(h, head, status);
 	if (status)

@@ -131,6 +131,27 @@ class Files(ServeCase):
         self.assertEqual(self.status(server, "GET /a.txt/"), 404)
         self.assertEqual(self.status(server, "GET //a.txt"), 200)
 
+    def test_index_may_be_a_link_to_another_folder_but_not_outside(self):
+        os.symlink("../a.txt", os.path.join(self.root, "plain/index.html"))
+        os.symlink(self.outside.name, os.path.join(self.root, "index.html"))
+        server = self.serve()
+        self.assertEqual(self.ask(server, "GET /plain/")[2], b"hello, world\n")
+        status, _, body = self.ask(server, "GET /")
+        self.assertEqual(status, 403)
+        self.assertNotIn(b"secret", body)
+
+    def test_index_that_is_a_folder_is_listed(self):
+        os.mkdir(os.path.join(self.root, "plain/index.html"))
+        self.assertIn(b"./index.html/", self.ask(self.serve(), "GET /plain/")[2])
+
+    def test_redirection_stays_on_this_server(self):
+        os.makedirs(os.path.join(self.root, "\\evil"))
+        server = self.serve()
+        for target, place in (("//sub", "/sub/"), ("///sub?a", "/sub/?a"),
+                              ("/%5Cevil", "/%5Cevil/"), ("http://evil/sub", "/sub/")):
+            status, fields, _ = self.ask(server, "GET " + target)
+            self.assertEqual((status, fields["location"]), (301, place))
+
     def test_empty_file(self):
         self.write("empty", b"")
         status, fields, body = self.ask(self.serve(), "GET /empty")
