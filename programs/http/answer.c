@@ -42,6 +42,8 @@ static const char *phrase(int status)
 		return "Method Not Allowed";
 	case 408:
 		return "Request Timeout";
+	case 412:
+		return "Precondition Failed";
 	case 413:
 		return "Content Too Large";
 	case 414:
@@ -74,15 +76,24 @@ static const char *date_now(void)
 	return text;
 }
 
+/* Not an initialiser, which would clear all of `extra` for each request. */
+static void begin(struct answer *a, struct http_connection *h, const struct http_head *head)
+{
+	a->h = h;
+	a->head = head;
+	a->type = NULL;
+	a->extra[0] = '\0';
+}
+
 static bool is_head(const struct answer *a)
 {
-	return a->head && http_is(a->head->method, "HEAD");
+	return http_is_exactly(a->head->method, "HEAD");
 }
 
 static int push_head(const struct answer *a)
 {
 	struct http_connection *h = a->h;
-	bool old = a->head && a->head->minor == 0;
+	bool old = a->head->minor == 0;
 
 	AC_TRY(h, ac_pushf(&h->c, "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: asyncore\r\n", a->status,
 	                   phrase(a->status), date_now()));
@@ -128,8 +139,9 @@ static int answer_status(struct answer *a, int status)
 
 int http_answer_error(struct http_connection *h, const struct http_head *head, int status)
 {
-	struct answer a = { .h = h, .head = head };
+	struct answer a;
 
+	begin(&a, h, head);
 	h->keeps_alive = false;
 	return answer_status(&a, status);
 }
@@ -179,11 +191,12 @@ static int answer_file(struct answer *a, int fd, const struct stat *st, const ch
 	n = (size_t)snprintf(a->extra, sizeof(a->extra),
 	                     "Last-Modified: %s\r\nETag: %s\r\nAccept-Ranges: bytes\r\n", modified,
 	                     f.etag);
-	if (part.status == 416) {
-		close(fd);
+	if (part.status == 416)
 		snprintf(a->extra + n, sizeof(a->extra) - n, "Content-Range: bytes */%lld\r\n",
 		         (long long)f.size);
-		return answer_status(a, 416);
+	if (part.status >= 400) {
+		close(fd);
+		return answer_status(a, part.status);
 	}
 	if (part.status == 206)
 		snprintf(a->extra + n, sizeof(a->extra) - n,
@@ -261,34 +274,53 @@ static int answer_folder(struct answer *a, int folder, char *path)
 	return answer_status(a, -fd);
 }
 
-int http_answer(struct http_connection *h, const struct http_head *head)
+static int answer_path(struct answer *a, char *path)
 {
-	struct answer a = { .h = h, .head = head };
-	char path[HTTP_LINE_MOST + sizeof(INDEX)];
+	int fd = http_open(a->h->server->root, path);
 	struct stat st;
-	int fd, status;
 
-	status = http_target_path(head, path, HTTP_LINE_MOST);
-	if (status == 400 || status == 414)
-		return http_answer_error(h, head, status);
-	if (status)
-		return answer_status(&a, status);
-	if (!http_is(head->method, "GET") && !http_is(head->method, "HEAD")) {
-		snprintf(a.extra, sizeof(a.extra), "Allow: GET, HEAD\r\n");
-		return answer_status(&a, 405);
-	}
-	fd = http_open(h->server->root, path);
 	if (fd < 0)
-		return answer_status(&a, -fd);
+		return answer_status(a, -fd);
 	if (fstat(fd, &st) < 0) {
 		close(fd);
-		return answer_status(&a, 500);
+		return answer_status(a, 500);
 	}
 	if (S_ISDIR(st.st_mode))
-		return answer_folder(&a, fd, path);
+		return answer_folder(a, fd, path);
 	if (path[strlen(path) - 1] == '/') { /* a file is no folder */
 		close(fd);
-		return answer_status(&a, 404);
+		return answer_status(a, 404);
 	}
-	return answer_file(&a, fd, &st, path);
+	return answer_file(a, fd, &st, path);
+}
+
+/* GET and HEAD: 0. The other methods there are: 405; what is none of them: 501. */
+static int check_method(struct ac_slice method)
+{
+	static const char *const others[] = { "POST",    "PUT",   "DELETE", "CONNECT",
+		                              "OPTIONS", "TRACE", "PATCH" };
+
+	if (http_is_exactly(method, "GET") || http_is_exactly(method, "HEAD"))
+		return 0;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (http_is_exactly(method, others[i]))
+			return 405;
+	return 501;
+}
+
+int http_answer(struct http_connection *h, const struct http_head *head)
+{
+	bool is_asterisk = http_is_exactly(head->method, "OPTIONS") && http_is(head->target, "*");
+	char path[HTTP_LINE_MOST + sizeof(INDEX)];
+	int status = is_asterisk ? 0 : http_target_path(head, path, HTTP_LINE_MOST);
+	struct answer a;
+
+	if (status == 400 || status == 414)
+		return http_answer_error(h, head, status);
+	begin(&a, h, head);
+	if (status == 0)
+		status = check_method(head->method);
+	if (status == 405)
+		snprintf(a.extra, sizeof(a.extra), "Allow: GET, HEAD\r\n");
+	return status ? answer_status(&a, status) : answer_path(&a, path);
 }

@@ -1,43 +1,58 @@
 /*
  * condition.c — conditional and partial requests.
  *
- * Design: If-None-Match goes before If-Modified-Since. A range that is not understood, or of several parts, is
- * ignored, as the standard allows: the whole is sent. One that lies behind the end is 416.
+ * Design: If-Match goes before If-Unmodified-Since, both before If-None-Match, and that before
+ * If-Modified-Since. A range that is not understood, or of several parts, is ignored, as the standard allows:
+ * the whole is sent. One that lies behind the end is 416.
  */
 #include "http.h"
 
 #include <string.h>
 
-/* "*", or a list of tags; W/ makes no difference here. */
-static bool matches(struct ac_slice list, const char *etag)
+/* "*", or a list of tags. Ours are strong: with W/ before it, one is the same only weakly. */
+static bool list_matches(struct ac_slice list, const char *etag, bool weakly)
 {
-	const char *p = list.data, *end = p + list.len;
-	size_t len = strlen(etag);
-
 	if (http_is(list, "*"))
 		return true;
-	while (p < end) {
-		const char *comma = memchr(p, ',', (size_t)(end - p));
-		const char *stop = comma ? comma : end;
-		struct ac_slice tag = http_trim((struct ac_slice){ p, (size_t)(stop - p) });
+	while (list.len) {
+		struct ac_slice tag = http_trim(http_take_until(&list, ","));
 
-		if (tag.len > 2 && memcmp(tag.data, "W/", 2) == 0)
+		if (weakly && tag.len > 2 && memcmp(tag.data, "W/", 2) == 0)
 			tag = (struct ac_slice){ (const char *)tag.data + 2, tag.len - 2 };
-		if (tag.len == len && memcmp(tag.data, etag, len) == 0)
+		if (http_is_exactly(tag, etag))
 			return true;
-		p = stop + 1;
 	}
 	return false;
 }
 
+/* In any of the fields of that name: a list may be cut into several. */
+static bool matches(const struct http_head *h, const char *name, const char *etag, bool weakly)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (http_is(h->fields[i].name, name) &&
+		    list_matches(h->fields[i].value, etag, weakly))
+			return true;
+	return false;
+}
+
+/* The client has said which version it wants, and this is another. */
+static bool is_other(const struct http_head *h, const struct http_file *f)
+{
+	const struct ac_slice *since = http_field(h, "if-unmodified-since");
+	time_t t;
+
+	if (http_field(h, "if-match"))
+		return !matches(h, "if-match", f->etag, false);
+	return since && http_date_read(*since, &t) && f->modified > t;
+}
+
 static bool is_unchanged(const struct http_head *h, const struct http_file *f)
 {
-	const struct ac_slice *tags = http_field(h, "if-none-match");
 	const struct ac_slice *since = http_field(h, "if-modified-since");
 	time_t t;
 
-	if (tags)
-		return matches(*tags, f->etag);
+	if (http_field(h, "if-none-match"))
+		return matches(h, "if-none-match", f->etag, true);
 	return since && http_date_read(*since, &t) && f->modified <= t;
 }
 
@@ -50,8 +65,7 @@ static bool same_file(const struct http_head *h, const struct http_file *f)
 	if (!validator)
 		return true;
 	if (validator->len && ((const char *)validator->data)[0] == '"')
-		return validator->len == strlen(f->etag) &&
-		       memcmp(validator->data, f->etag, validator->len) == 0;
+		return http_is_exactly(*validator, f->etag);
 	return http_date_read(*validator, &t) && t == f->modified;
 }
 
@@ -91,9 +105,11 @@ struct http_part http_part_wanted(const struct http_head *h, const struct http_f
 {
 	const struct ac_slice *range = http_field(h, "range");
 
+	if (is_other(h, f))
+		return (struct http_part){ 412, 0, 0 };
 	if (is_unchanged(h, f))
 		return (struct http_part){ 304, 0, 0 };
-	if (range && http_is(h->method, "GET") && same_file(h, f))
+	if (range && http_is_exactly(h->method, "GET") && same_file(h, f))
 		return read_range(*range, f->size);
 	return (struct http_part){ 200, 0, f->size };
 }

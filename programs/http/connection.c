@@ -32,14 +32,18 @@ static void wait_at_most(struct http_connection *h, double seconds)
 	h->waits = seconds;
 }
 
-/* Without a head, the one whose body was being read is meant, if there is one. */
+/* Without a head, the one whose body was being read is meant, or what has come of one. */
 static int refuse(struct http_connection *h, const struct http_head *head, int status)
 {
-	struct http_head kept;
+	struct http_head kept = { .method = { "", 0 }, .minor = 1 };
+	struct ac_slice begun = ac_incoming(&h->c);
 
-	if (head || !h->request)
+	if (head)
 		return http_answer_error(h, head, status);
-	http_head_read(h->request, h->request_len, &kept);
+	if (h->request)
+		http_head_read(h->request, h->request_len, &kept);
+	else
+		kept.line = http_take_until(&begun, "\r\n");
 	return http_answer_error(h, &kept, status);
 }
 

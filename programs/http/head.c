@@ -24,6 +24,11 @@ bool http_is(struct ac_slice s, const char *word)
 	return s.len == strlen(word) && strncasecmp(s.data, word, s.len) == 0;
 }
 
+bool http_is_exactly(struct ac_slice s, const char *word)
+{
+	return s.len == strlen(word) && memcmp(s.data, word, s.len) == 0;
+}
+
 struct ac_slice http_trim(struct ac_slice s)
 {
 	const char *p = s.data;

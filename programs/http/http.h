@@ -29,8 +29,9 @@ struct http_head {
 /* head.c. `data` is the head without the empty line at its end. 400, 414, 431, 505. */
 int http_head_read(const char *data, size_t len, struct http_head *ret_head);
 const struct ac_slice *http_field(const struct http_head *h,
-                                  const char *name); /* first; NULL: none */
-bool http_is(struct ac_slice s, const char *word);   /* without regard to case */
+                                  const char *name);       /* first; NULL: none */
+bool http_is(struct ac_slice s, const char *word);         /* without regard to case */
+bool http_is_exactly(struct ac_slice s, const char *word); /* as methods are compared */
 bool http_has_token(const struct http_head *h, const char *name, const char *token);
 /* What stands before the first `end`, which is taken too; without one, all of it. A CR or LF alone is left in
  * a line, to be found as a control byte. */
@@ -66,7 +67,7 @@ struct http_file {
 	char etag[64];
 };
 struct http_part {
-	int status; /* 200, 206, 304, 416 */
+	int status; /* 200, 206, 304, 412, 416 */
 	int64_t first, len;
 };
 struct http_part http_part_wanted(const struct http_head *h, const struct http_file *f);

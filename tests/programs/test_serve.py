@@ -112,6 +112,10 @@ class Files(ServeCase):
                       ['If-None-Match: "x"', "If-Modified-Since: " + modified],
                       ["If-Modified-Since: never"]):
             self.assertEqual(self.status(server, "GET /a.txt", *lines), 200)
+        for line, expected in (("If-Match: " + etag, 200), ('If-Match: "x"', 412),
+                               ("If-Unmodified-Since: " + modified, 200),
+                               ("If-Unmodified-Since: " + earlier, 412)):
+            self.assertEqual(self.status(server, "GET /a.txt", line), expected)
         for line, expected in (("If-Range: " + etag, 206), ("If-Range: " + modified, 206),
                                ('If-Range: "x"', 200), ("If-Range: " + earlier, 200)):
             self.assertEqual(self.status(server, "GET /a.txt", "Range: bytes=0-1", line), expected)
@@ -188,9 +192,12 @@ class Files(ServeCase):
 
     def test_other_methods(self):
         server = self.serve()
-        for method in ("POST", "PUT", "DELETE", "OPTIONS", "BREW"):
-            status, fields, _ = self.ask(server, method + " /a.txt")
-            self.assertEqual((status, fields["allow"]), (405, "GET, HEAD"))
+        for target in ("POST /a.txt", "PUT /new", "DELETE /a.txt", "OPTIONS /", "OPTIONS *"):
+            status, fields, _ = self.ask(server, target)
+            self.assertEqual((status, fields["allow"]), (405, "GET, HEAD"), target)
+        for target in ("BREW /a.txt", "get /a.txt", "Head /a.txt"):
+            self.assertEqual(self.status(server, target), 501, target)
+        self.assertFalse(os.path.exists(os.path.join(self.root, "new")))
 
     def test_file_that_shrinks_closes_the_connection(self):
         with self.serve().connect() as s:
