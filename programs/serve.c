@@ -13,7 +13,6 @@
 
 #define LISTENERS_MOST 16
 #define STOP_SECONDS 10
-#define LOG_SECONDS 1
 
 static const char help[] =
 	"usage: asyncore serve [OPTION]... [DIR]\n\n"
@@ -190,14 +189,6 @@ static void stop(void *arg)
 	ac_call_later(s->map, s->connections ? STOP_SECONDS : 0, leave, NULL);
 }
 
-static int flush_log(void *arg)
-{
-	struct http_server *s = arg;
-
-	fflush(s->log);
-	return 0;
-}
-
 static int run(const struct options *o, struct http_server *s)
 {
 	int r;
@@ -210,8 +201,6 @@ static int run(const struct options *o, struct http_server *s)
 		return program_fail(STATUS_FAILED, "serve", "%s", strerror(-r));
 	if (listen_all(o, s) != STATUS_OK)
 		return STATUS_FAILED;
-	if (s->log)
-		ac_call_every(s->map, LOG_SECONDS, flush_log, s);
 	r = ac_loop(s->map, NULL);
 	if (r < 0)
 		ac_explain(s->map, "serve");

@@ -2,13 +2,14 @@
  * log.c — one line an answer, in the common log format.
  *
  * Design: bytes that a terminal or a reader of logs could be led astray by are written as \xNN: whatever a
- * client sends, its answer is one line.
+ * client sends, its answer is one line. Lines are written together, a moment later.
  */
 #include "server.h"
 
-#include <string.h>
+#include <arpa/inet.h>
 
 #define SHOWN_MOST 512 /* of a request line */
+#define FLUSH_SECONDS 0.2
 
 static void put_escaped(FILE *out, struct ac_slice s)
 {
@@ -23,18 +24,15 @@ static void put_escaped(FILE *out, struct ac_slice s)
 }
 
 /* Only the host; where there is none, as on a Unix socket, "-". */
-static const char *host_of(const struct http_connection *h, char *text, size_t size)
+static const char *host_of(const struct http_connection *h, char *text, socklen_t size)
 {
-	struct ac_addr addr;
-	char *colon;
+	struct ac_addr a = { .len = 0 };
+	bool known = ac_addr(&h->c.d, &a) == 0 &&
+	             (a.sa.sa_family == AF_INET || a.sa.sa_family == AF_INET6);
+	const void *host = a.sa.sa_family == AF_INET ? (const void *)&a.in.sin_addr
+	                                             : (const void *)&a.in6.sin6_addr;
 
-	if (ac_addr(&h->c.d, &addr) < 0 || addr.sa.sa_family == AF_UNIX)
-		return "-";
-	ac_addr_format(&addr, text, size);
-	colon = strrchr(text, ':');
-	if (colon)
-		*colon = '\0';
-	return text;
+	return known && inet_ntop(a.sa.sa_family, host, text, size) ? text : "-";
 }
 
 /* localtime is dear: once a second is enough. */
@@ -53,16 +51,29 @@ static const char *time_text(void)
 	return text;
 }
 
+static int flush(void *arg)
+{
+	struct http_server *s = arg;
+
+	fflush(s->log);
+	return 0;
+}
+
 void http_log(const struct http_connection *h, const struct http_head *head, int status,
               int64_t len)
 {
+	struct http_server *s = h->server;
 	char host[AC_ADDR_TEXT];
-	FILE *out = h->server->log;
+	FILE *out = s->log;
 
 	if (!out)
 		return;
 	fprintf(out, "%s - - [%s] \"", host_of(h, host, sizeof(host)), time_text());
-	if (head)
+	if (head->line.len)
 		put_escaped(out, head->line);
+	else
+		fputc('-', out);
 	fprintf(out, "\" %d %lld\n", status, (long long)len);
+	if (!ac_task_pending(&s->flushing))
+		ac_task_start(&s->flushing, s->map, FLUSH_SECONDS, flush, s);
 }

@@ -14,8 +14,9 @@
 
 struct http_server {
 	struct ac_map *map;
-	int root;  /* the folder that is served */
-	FILE *log; /* NULL: nothing is logged */
+	int root;                /* the folder that is served */
+	FILE *log;               /* NULL: nothing is logged */
+	struct ac_task flushing; /* of the log, while lines wait for it */
 	size_t connections, max_connections, max_per_address;
 	double head_timeout, idle_timeout, stall_timeout;
 	bool stopping; /* answers say "Connection: close"; the last to go ends the loop */

@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from helper import POLLERS, Case, read_all, read_until
+from helper import POLLERS, Case, read_all, read_until, wait_for
 
 
 class ServeCase(Case):
@@ -338,15 +338,25 @@ class Log(ServeCase):
         server = self.serve()
         self.ask(server, "GET /a.txt")
         self.ask(server, "GET /\x1b[31m\"\\")
-        with server.connect() as s:
-            s.sendall(b"\xff\x00 x\r\n\r\n")
-            read_all(s)
+        for data in (b"\xff\x00 x\r\n\r\n", b"GET /" + b"x" * 9000, b"GET /\r\n" + b"y" * 17000):
+            with server.connect() as s:
+                s.sendall(data)
+                read_until(s, b"</h1>")
         lines = server.stop()[1].splitlines()
-        self.assertEqual(len(lines), 3)
+        self.assertEqual(len(lines), 5)
         self.assertRegex(lines[0], r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
                                    r'"GET /a\.txt HTTP/1\.1" 200 13$')
         self.assertIn(r"\x1b[31m\x22\x5c", lines[1])
         self.assertIn(r'"\xff\x00 x" 400', lines[2])
+        self.assertRegex(lines[3], r'"GET /x+" 414')
+        self.assertLess(len(lines[3]), 700)
+        self.assertIn('"GET /" 431', lines[4])
+
+    def test_lines_are_written_soon(self):
+        path = os.path.join(self.folder.name, "log")
+        server = self.serve("--log", path)
+        self.ask(server, "GET /a.txt")
+        self.assertTrue(wait_for(lambda: os.path.getsize(path) > 0))
 
     def test_log_file_and_quiet(self):
         path = os.path.join(self.folder.name, "log")
