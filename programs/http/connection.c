@@ -19,6 +19,7 @@
 
 #define REQUESTS_MOST 1000
 #define LINGER_SECONDS 5
+#define REFUSED_MOST 32 /* of those too many, answered at a time; others are just closed */
 
 static struct http_connection *connection_of(struct ac_chat *c)
 {
@@ -267,6 +268,7 @@ static int closed(struct ac_dispatcher *d)
 	free(h->request);
 	h->request = NULL;
 	h->server->connections--;
+	h->server->served -= h->served;
 	return h->server->stopping && h->server->connections == 0 ? AC_EXIT : 0;
 }
 
@@ -294,7 +296,8 @@ static int count_same(struct ac_dispatcher *d, void *arg)
 	struct census *census = arg;
 	struct ac_addr *a = &census->addr, b;
 
-	if (strcmp(d->cls->name, connection_class.d.name) != 0 || ac_addr(d, &b) < 0)
+	if (strcmp(d->cls->name, connection_class.d.name) != 0 ||
+	    !((struct http_connection *)d)->served || ac_addr(d, &b) < 0)
 		return 0;
 	if (a->sa.sa_family == AF_INET && b.sa.sa_family == AF_INET)
 		census->same += a->in.sin_addr.s_addr == b.in.sin_addr.s_addr;
@@ -308,12 +311,12 @@ static bool is_too_many(struct http_server *s, const struct ac_addr *peer)
 {
 	struct census census = { *peer, 0 };
 
-	if (s->connections > s->max_connections)
+	if (s->served >= s->max_connections)
 		return true;
 	if (!s->max_per_address)
 		return false;
 	ac_map_each(s->map, count_same, &census);
-	return census.same > s->max_per_address;
+	return census.same >= s->max_per_address;
 }
 
 static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
@@ -326,8 +329,15 @@ static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 		return ac_raise(d, errno);
 	h->server = s;
 	s->connections++;
-	expect_head(h);
-	return is_too_many(s, peer) ? refuse(h, NULL, 503) : 0;
+	h->served = !is_too_many(s, peer);
+	s->served += h->served;
+	if (h->served)
+		expect_head(h);
+	else if (s->connections - s->served <= REFUSED_MOST)
+		return refuse(h, NULL, 503);
+	else
+		ac_close(&h->c.d);
+	return 0;
 }
 
 const struct ac_class http_listener_class = {

@@ -263,26 +263,6 @@ class Connections(ServeCase):
             self.assertIn(b"405", read_all(s))
         self.assertEqual(self.status(self.serve(), "GET /", "Expect: tea"), 417)
 
-    def test_thousand_requests_then_close(self):
-        with self.serve("-q").connect() as s:
-            one = b"HEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\n"
-            s.sendall(one * 1001)
-            data = read_all(s)
-        self.assertEqual(data.count(b"HTTP/1.1 200"), 1000)
-        self.assertEqual(data.count(b"Connection: close"), 1)
-
-    def test_too_many_connections(self):
-        server = self.serve("--max-connections", "2")
-        one, two = server.connect(), server.connect()
-        time.sleep(0.1)
-        with server.connect() as three:
-            self.assertIn(b"503 Service", read_all(three))
-        one.close()
-        two.close()
-        server = self.serve("--max-per-address", "1")
-        with server.connect(), server.connect() as two:
-            self.assertIn(b"503 Service", read_all(two))
-
     def test_slow_head_is_given_up(self):
         with self.serve("--head-timeout", "0.3").connect() as s:
             begin = time.monotonic()
