@@ -14,8 +14,10 @@
 #include "server.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define REQUESTS_MOST 1000
 #define LINGER_SECONDS 5
@@ -48,13 +50,27 @@ static int refuse(struct http_connection *h, const struct http_head *head, int s
 	return http_answer_error(h, &kept, status);
 }
 
+/* Whether the client takes what waits for it. The kernel may hold megabytes of it, which a slow client takes in
+ * minutes while nothing of ours moves. `seen`: what was left at the last look; the first finds nobody guilty. */
+static bool takes(struct http_connection *h, size_t *seen)
+{
+	int held = 0;
+	size_t before = *seen;
+
+	ioctl(h->c.d.fd, SIOCOUTQ, &held);
+	*seen = ac_pending(&h->c) + (size_t)held;
+	return ac_pending(&h->c) && *seen != before;
+}
+
+/* While an earlier answer goes out, the library may have stopped reading: then nobody but us is late. */
 static int head_late(void *arg)
 {
 	struct http_connection *h = arg;
 
-	if (h->state == HTTP_LINGER || !h->started)
-		ac_close(&h->c.d);
-	else if (refuse(h, NULL, 408) < 0)
+	if (h->state != HTTP_LINGER && takes(h, &h->left_when_late))
+		return ac_task_start(&h->deadline, h->c.d.map, h->server->stall_timeout, head_late,
+		                     h);
+	if (h->state == HTTP_LINGER || refuse(h, NULL, 408) < 0)
 		ac_close(&h->c.d);
 	return 0;
 }
@@ -63,18 +79,21 @@ static void expect_head(struct http_connection *h)
 {
 	h->state = HTTP_HEAD;
 	h->started = false;
+	h->left_when_late = h->left_when_silent = SIZE_MAX;
 	ac_task_cancel(&h->deadline);
 	ac_set_terminator(&h->c, "\r\n\r\n", 4);
 	wait_at_most(h, ac_pending(&h->c) ? h->server->stall_timeout : h->server->idle_timeout);
 }
 
-/* What was pushed goes out first; handle_drain then shuts our side. */
+/* What was pushed goes out first; handle_drain then shuts our side. Until then nothing is read: a client is
+ * alive as long as it takes its answer, whatever it says meanwhile. */
 void http_linger(struct http_connection *h)
 {
 	h->state = HTTP_LINGER;
 	ac_task_cancel(&h->deadline);
 	ac_discard_input(&h->c);
 	ac_set_terminator_none(&h->c);
+	ac_pause(&h->c.d);
 	wait_at_most(h, h->server->stall_timeout);
 }
 
@@ -92,7 +111,9 @@ static int drained(struct ac_chat *c)
 	if (h->state != HTTP_LINGER || ac_task_pending(&h->deadline))
 		return 0;
 	AC_TRY(c, ac_task_start(&h->deadline, c->d.map, LINGER_SECONDS, head_late, h));
-	return ac_shutdown(&c->d, SHUT_WR);
+	AC_TRY(c, ac_shutdown(&c->d, SHUT_WR));
+	ac_resume(&c->d);
+	return 0;
 }
 
 /* The answer to what is whole now; then the next request. */
@@ -246,7 +267,10 @@ static int collect(struct ac_chat *c, const void *data, size_t len)
 
 static int silent(struct ac_dispatcher *d)
 {
-	ac_close(d);
+	struct http_connection *h = (struct http_connection *)d;
+
+	if (!takes(h, &h->left_when_silent))
+		ac_close(d);
 	return 0;
 }
 

@@ -41,8 +41,9 @@ struct http_connection {
 	bool started; /* the head has begun */
 	bool keeps_alive;
 	unsigned requests;
-	uint64_t body, overhead; /* of a chunked one so far */
-	char *request;           /* the head, kept while its body is read */
+	size_t left_when_late, left_when_silent; /* of our answers, at the last look */
+	uint64_t body, overhead;                 /* of a chunked one so far */
+	char *request;                           /* the head, kept while its body is read */
 	size_t request_len;
 	double waits; /* the idle timeout in force */
 };
