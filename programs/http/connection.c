@@ -203,11 +203,22 @@ static int chunk_came(struct http_connection *h)
 static int trailer_came(struct http_connection *h)
 {
 	struct ac_slice line = ac_incoming(&h->c);
+	struct http_field f;
 
 	h->overhead += line.len + 2;
 	if (h->overhead > HTTP_CHUNK_OVERHEAD_MOST)
 		return refuse(h, NULL, 413);
-	return line.len ? 0 : answer_kept(h);
+	if (line.len == 0)
+		return answer_kept(h);
+	return http_field_read(line, &f) ? refuse(h, NULL, 400) : 0;
+}
+
+static int data_ended(struct http_connection *h)
+{
+	if (memcmp(ac_incoming(&h->c).data, "\r\n", 2) != 0)
+		return refuse(h, NULL, 400);
+	h->state = HTTP_CHUNK;
+	return ac_set_terminator(&h->c, "\r\n", 2);
 }
 
 static int found(struct ac_chat *c)
@@ -223,12 +234,9 @@ static int found(struct ac_chat *c)
 		return chunk_came(h);
 	case HTTP_DATA:
 		h->state = HTTP_DATA_END;
-		return ac_set_terminator(c, "\r\n", 2);
+		return ac_set_terminator_count(c, 2);
 	case HTTP_DATA_END:
-		if (ac_incoming(c).len)
-			return refuse(h, NULL, 400);
-		h->state = HTTP_CHUNK;
-		return 0;
+		return data_ended(h);
 	case HTTP_TRAILER:
 		return trailer_came(h);
 	default:

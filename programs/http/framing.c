@@ -48,9 +48,8 @@ int http_chunk_read(struct ac_slice line, uint64_t *ret_size)
 	}
 	if (i == 0 || (i < line.len && p[i] != ';'))
 		return 400;
-	for (; i < line.len; i++)
-		if ((unsigned char)p[i] < ' ' && p[i] != '\t')
-			return 400;
+	if (http_has_control(line))
+		return 400;
 	*ret_size = size;
 	return 0;
 }

@@ -29,6 +29,16 @@ bool http_is_exactly(struct ac_slice s, const char *word)
 	return s.len == strlen(word) && memcmp(s.data, word, s.len) == 0;
 }
 
+bool http_is_host(struct ac_slice s)
+{
+	const unsigned char *p = s.data;
+
+	for (size_t i = 0; i < s.len; i++)
+		if (p[i] <= ' ' || p[i] >= 127 || strchr("\"#/<>?@\\^`{|}", p[i]))
+			return false;
+	return true;
+}
+
 struct ac_slice http_trim(struct ac_slice s)
 {
 	const char *p = s.data;
@@ -120,20 +130,28 @@ static int read_request_line(struct ac_slice line, struct http_head *h)
 }
 
 /* No space before the colon, no folded lines: both have smuggled requests past other readers. */
-static int read_field(struct ac_slice line, struct http_head *h)
+int http_field_read(struct ac_slice line, struct http_field *f)
 {
 	const char *p = line.data, *colon = memchr(p, ':', line.len);
-	struct http_field *f = &h->fields[h->count];
 
 	if (!colon || http_has_control(line))
 		return 400;
-	if (h->count == HTTP_FIELDS_MOST)
-		return 431;
 	f->name = (struct ac_slice){ p, (size_t)(colon - p) };
 	f->value = http_trim((struct ac_slice){ colon + 1, line.len - f->name.len - 1 });
-	if (!is_token(f->name))
-		return 400;
-	h->count++;
+	return is_token(f->name) ? 0 : 400;
+}
+
+static int read_fields(struct ac_slice rest, struct http_head *h)
+{
+	struct http_field f;
+
+	while (rest.len) {
+		if (http_field_read(http_take_until(&rest, "\r\n"), &f))
+			return 400;
+		if (h->count == HTTP_FIELDS_MOST)
+			return 431;
+		h->fields[h->count++] = f;
+	}
 	return 0;
 }
 
@@ -141,8 +159,13 @@ static int check_host(const struct http_head *h)
 {
 	size_t hosts = 0;
 
-	for (size_t i = 0; i < h->count; i++)
-		hosts += http_is(h->fields[i].name, "host");
+	for (size_t i = 0; i < h->count; i++) {
+		if (!http_is(h->fields[i].name, "host"))
+			continue;
+		hosts++;
+		if (!http_is_host(h->fields[i].value))
+			return 400;
+	}
 	return hosts > 1 || (hosts == 0 && h->minor > 0) ? 400 : 0;
 }
 
@@ -160,8 +183,8 @@ int http_head_read(const char *data, size_t len, struct http_head *h)
 	status = read_request_line(http_take_until(&rest, "\r\n"), h);
 	if (status == 0 && len > HTTP_HEAD_MOST)
 		status = 431;
-	while (status == 0 && rest.len)
-		status = read_field(http_take_until(&rest, "\r\n"), h);
+	if (status == 0)
+		status = read_fields(rest, h);
 	return status ? status : check_host(h);
 }
 

@@ -28,10 +28,12 @@ struct http_head {
 
 /* head.c. `data` is the head without the empty line at its end. 400, 414, 431, 505. */
 int http_head_read(const char *data, size_t len, struct http_head *ret_head);
+int http_field_read(struct ac_slice line, struct http_field *ret_field); /* 400 */
 const struct ac_slice *http_field(const struct http_head *h,
                                   const char *name);       /* first; NULL: none */
 bool http_is(struct ac_slice s, const char *word);         /* without regard to case */
 bool http_is_exactly(struct ac_slice s, const char *word); /* as methods are compared */
+bool http_is_host(struct ac_slice s); /* what a host and its port may consist of */
 bool http_has_token(const struct http_head *h, const char *name, const char *token);
 /* What stands before the first `end`, which is taken too; without one, all of it. A CR or LF alone is left in
  * a line, to be found as a control byte. */
@@ -42,7 +44,7 @@ struct ac_slice http_trim(struct ac_slice s); /* spaces and tabs at both ends */
 bool http_number(struct ac_slice s,
                  uint64_t *ret_number); /* digits only; false: none, or too many */
 
-/* framing.c: how long the body is. 400, 413, 417, 501. */
+/* framing.c: how long the body is. 400, 413, 417. */
 struct http_body {
 	bool chunked;
 	uint64_t length;

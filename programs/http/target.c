@@ -2,27 +2,30 @@
  * target.c — from a request's target to a path, and back.
  *
  * Design: decoded exactly once. A byte that may not stand in a target, an escape that is none, an encoded
- * control byte: 400. A ".." among its parts: 403, wherever it would lead.
+ * control byte in the path: 400. A ".." among its parts: 403, wherever it would lead.
  */
 #include "http.h"
 
 #include <string.h>
 
-/* "http://host/path" is the same as "/path". */
-static struct ac_slice without_authority(struct ac_slice t)
+/* "http://host/path" is the same as "/path", "http://host?query" as "/?query". */
+static int cut_authority(struct ac_slice *t)
 {
-	const char *p = t.data, *slash;
+	const char *p = t->data;
+	struct ac_slice host;
+	size_t end = 7;
 
-	if (t.len < 7 || !http_is((struct ac_slice){ p, 7 }, "http://"))
-		return t;
-	slash = memchr(p + 7, '/', t.len - 7);
-	if (!slash)
-		return (struct ac_slice){ "/", 1 };
-	return (struct ac_slice){ slash, t.len - (size_t)(slash - p) };
+	if (t->len < 7 || !http_is((struct ac_slice){ p, 7 }, "http://"))
+		return *p == '/' ? 0 : 400;
+	while (end < t->len && p[end] != '/' && p[end] != '?')
+		end++;
+	host = (struct ac_slice){ p + 7, end - 7 };
+	*t = (struct ac_slice){ p + end, t->len - end };
+	return host.len && http_is_host(host) ? 0 : 400;
 }
 
-/* One byte of the path from p, which has `left` bytes; how many it took, 0: none that is allowed. */
-static size_t decode(const char *p, size_t left, unsigned char *ret_byte)
+/* One byte from p, which has `left` bytes; how many it took, 0: none that is allowed. */
+static size_t decode(const char *p, size_t left, bool in_query, unsigned char *ret_byte)
 {
 	unsigned char c = (unsigned char)*p;
 
@@ -35,7 +38,7 @@ static size_t decode(const char *p, size_t left, unsigned char *ret_byte)
 	if (left < 3 || http_hex_digit(p[1]) < 0 || http_hex_digit(p[2]) < 0)
 		return 0;
 	*ret_byte = (unsigned char)(http_hex_digit(p[1]) * 16 + http_hex_digit(p[2]));
-	return *ret_byte < ' ' || *ret_byte == 127 ? 0 : 3;
+	return !in_query && (*ret_byte < ' ' || *ret_byte == 127) ? 0 : 3;
 }
 
 static bool climbs(const char *path)
@@ -50,21 +53,24 @@ static bool climbs(const char *path)
 
 int http_target_path(const struct http_head *h, char *path, size_t size)
 {
-	struct ac_slice t = without_authority(h->target);
-	const char *p = t.data;
-	size_t n = 0, query = t.len;
+	struct ac_slice t = h->target;
+	bool in_query = false;
 	unsigned char byte;
+	size_t n = 0;
+	const char *p;
 
-	if (*p != '/')
+	if (cut_authority(&t))
 		return 400;
+	p = t.data;
+	if (t.len == 0 || *p == '?')
+		path[n++] = '/';
 	for (size_t i = 0; i < t.len;) {
-		size_t taken = decode(p + i, t.len - i, &byte);
+		size_t taken = decode(p + i, t.len - i, in_query, &byte);
 
 		if (taken == 0)
 			return 400;
-		if (p[i] == '?' && query == t.len)
-			query = i;
-		if (i < query) {
+		in_query = in_query || p[i] == '?';
+		if (!in_query) {
 			if (n + 1 >= size)
 				return 414;
 			path[n++] = (char)byte;

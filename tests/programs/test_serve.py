@@ -243,7 +243,11 @@ class Connections(ServeCase):
             self.assertIn(b"world", read_all(s))
 
     def test_absolute_target(self):
-        self.assertEqual(self.status(self.serve(), "GET http://x/a.txt"), 200)
+        server = self.serve()
+        self.assertEqual(self.status(server, "GET http://x/a.txt"), 200)
+        self.assertEqual(self.ask(server, "GET http://x/sub/?a=/a.txt")[2], b"<p>index</p>")
+        status, _, body = self.ask(server, "GET http://x?a=/a.txt")
+        self.assertEqual((status, b"hello" in body), (200, False))
 
     def test_bodies_are_read_and_the_connection_goes_on(self):
         with self.serve().connect() as s:
@@ -254,6 +258,27 @@ class Connections(ServeCase):
             data = read_all(s)
         self.assertEqual(data.count(b"HTTP/1.1 405"), 2)
         self.assertTrue(data.endswith(b"hello, world\n"))
+
+    def test_half_closed_client_gets_the_whole_answer(self):
+        for poller in POLLERS:
+            with self.serve("--poller", poller).connect() as s:
+                s.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+                s.shutdown(socket.SHUT_WR)
+                self.assertEqual(len(self.parse(read_all(s))[2]), 3000000)
+
+    def test_body_in_chunks_cut_at_every_byte(self):
+        data = (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"3\r\nabc\r\n0\r\nT: x\r\n\r\n"
+                b"GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        server = self.serve("-q")
+        for cut in range(60, len(data) - 50):
+            with server.connect() as s:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                s.sendall(data[:cut])
+                s.sendall(data[cut:])
+                answer = read_all(s)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 405"))
+            self.assertTrue(answer.endswith(b"hello, world\n"))
 
     def test_continue_is_said_before_the_body(self):
         with self.serve().connect() as s:

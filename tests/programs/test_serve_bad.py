@@ -48,9 +48,14 @@ class Bad(ServeCase):
 
     def test_h3_chunk_sizes(self):
         for line in (b"-1", b"+5", b"0x5", b"fffffffffffffffff", b"", b" 5", b"5 ", b"g",
-                     b"5;a\rX", b"5;a\x00"):
+                     b"5;a\rX", b"5;a\x00", b"5;a\x7f", b"5\n", b"5;\n"):
             self.refused(head(b"Transfer-Encoding: chunked") + line + b"\r\nhello\r\n0\r\n\r\n")
-        self.refused(head(b"Transfer-Encoding: chunked") + b"5\r\nhelloX\r\n0\r\n\r\n")
+        for data in (b"helloX\r\n", b"hello\n", b"hello\r", b"hello\r\r", b"hello\n\r"):
+            self.refused(head(b"Transfer-Encoding: chunked") + b"5\r\n" + data + b"0\r\n\r\n")
+
+    def test_trailers(self):
+        for line in (b"no colon", b"a: b\nc", b"a: b\rc", b"a: b\0", b" a: b", b"a : b", b"\n"):
+            self.refused(head(b"Transfer-Encoding: chunked") + b"0\r\n" + line + b"\r\n\r\n")
 
     def test_h5_bare_cr_lf_and_nul_anywhere(self):
         whole = b"GET /a.txt HTTP/1.1\r\nHost: x\r\nName: value\r\n\r\n"
@@ -82,7 +87,23 @@ class Bad(ServeCase):
             self.refused(line + b"\r\nHost: x\r\n\r\n")
         self.refused(b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505)
 
+    def test_same_verdict_for_every_split(self):
+        for data, status in ((b"GET / HTTP/1.1\r\nHost: x\r\nName : y\r\n\r\n", b"400"),
+                             (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", b"505"),
+                             (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+                             (head(b"Transfer-Encoding: chunked") + b"1\r\nabc\r\n", b"400"),
+                             (head(b"Content-Length: 2", b"Content-Length: 2") + b"ab", b"400")):
+            for cut in range(1, len(data)):
+                self.assertEqual(self.ask_split(data, cut), status, (data, cut))
+
+    def test_absolute_targets(self):
+        for target in (b"http://", b"http:///a.txt", b"http://x@y/a.txt", b"https://x/a.txt",
+                       b"http://x#/a.txt"):
+            self.refused(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+
     def test_hosts(self):
+        self.refused(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
+        self.refused(b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n")
         self.refused(b"GET / HTTP/1.1\r\n\r\n")
         self.refused(b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n")
 
