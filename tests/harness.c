@@ -138,6 +138,15 @@ void passes(struct world *w, int count)
 		ac_poll(w->map, 0);
 }
 
+int waits_in(struct world *w, double seconds)
+{
+	int n = 0;
+
+	for (double end = ac_now(w->map) + seconds; ac_now(w->map) < end; n++)
+		ac_poll(w->map, 0.05);
+	return n;
+}
+
 static void nonblock(int fd)
 {
 	fcntl(fd, F_SETFL, O_NONBLOCK);

@@ -61,7 +61,8 @@ void choose_cases(void);
 		assert_true(condition);                                                            \
 	} while (0)
 
-void passes(struct world *w, int count); /* that do not wait */
+void passes(struct world *w, int count);       /* that do not wait */
+int waits_in(struct world *w, double seconds); /* passes in that time, of 50 ms if nothing spins */
 int count_fds(void);
 
 /* Allocations that are alive; and a fault: the nth from now fails (0: none), for ever if sticky. */
