@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ALLOCATION_MOST ((size_t)1 << 32) /* a sanitizer ends a program that asks malloc for more */
+
 static long alive, until_failure;
 static size_t bytes_alive;
 static bool stays_failed, has_failed;
@@ -38,7 +40,7 @@ static void *counting_realloc(void *ctx, void *ptr, size_t size)
 		free(ptr);
 		return NULL;
 	}
-	if (fails_now())
+	if (fails_now() || size > ALLOCATION_MOST)
 		return NULL;
 	p = realloc(ptr, size);
 	alive += p && !ptr;
