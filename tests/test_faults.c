@@ -59,7 +59,7 @@ static void ignore(void *arg, enum ac_log_level level, const char *text)
 	(void)text;
 }
 
-static void live(const char *poller)
+static void answer_a_client(const char *poller)
 {
 	struct ac_map_opts opts = { .poller = poller, .log = ignore };
 	struct ac_map *map = ac_map_new(&opts);
@@ -84,7 +84,81 @@ static void live(const char *poller)
 	ac_map_free(map);
 }
 
-static void each_allocation_fails(struct world *w, bool sticky)
+/* ---- a chat that says everything there is to say, beside a sender and a file dispatcher ---- */
+static const struct ac_chat_class talker_class = { .d = { .super = AC_CHAT, .name = "talker" } };
+static const struct ac_class sender_class = { .super = AC_DISPATCHER_WITH_SEND, .name = "sender" };
+
+static ssize_t give_some(void *arg, void *buffer, size_t size)
+{
+	memset(buffer, 'f', size < 700 ? size : 700);
+	return ++*(int *)arg <= 2 ? 700 : 0;
+}
+
+static void hook(void *arg, int64_t total)
+{
+	(void)total;
+	++*(int *)arg;
+}
+
+static void push_everything(struct ac_chat *c, int *given, int *hooked)
+{
+	static const char *const lines[] = { "one", "two" };
+	static char big[20000];
+	struct ac_producer *parts[2];
+
+	ac_push(c, "x", 1);
+	ac_push(c, big, sizeof(big));
+	ac_push_static(c, "static", 6);
+	ac_pushf(c, "%01000d", 1);
+	ac_push_file(c, dup(0), 0, 0);
+	ac_push_with_producer(c, ac_escaping_producer(ac_lines_producer(lines, 2), "o", "oo"));
+	ac_push_with_producer(c, ac_chunked_producer(ac_function_producer(give_some, given)));
+	parts[0] = ac_simple_producer("a", 1, 0);
+	parts[1] = ac_simple_producer("b", 1, 0);
+	ac_push_with_producer(c, ac_composite_producer(parts, 2));
+	ac_push_with_producer(c, ac_hooked_producer(ac_simple_producer("h", 1, 0), hook, hooked));
+	ac_set_terminator(c, "a longer terminator", 19);
+	ac_close_when_done(c);
+}
+
+/* Takes the descriptors over. */
+static void talk_on(struct ac_map *map, int chat_fd, int sender_fd, int file_fd)
+{
+	int given = 0, hooked = 0;
+	struct ac_chat *c = ac_chat_adopt(map, &talker_class, chat_fd, NULL);
+	struct ac_dispatcher *d = ac_adopt(map, &sender_class, sender_fd, NULL);
+
+	if (d)
+		ac_sender_send((struct ac_sender *)d, "sent", 4);
+	if (c)
+		push_everything(c, &given, &hooked);
+	d = ac_file_dispatcher(map, &talker_class.d, file_fd);
+	close(file_fd); /* it has one of its own */
+	if (d)
+		ac_set_limit(d, AC_MAX_RECORD, 9);
+	for (int i = 0; i < 8; i++)
+		ac_poll(map, 0);
+	ac_map_free(map);
+	assert_in_range(hooked, 0, 1); /* at most once */
+}
+
+static void talk_to_a_client(const char *poller)
+{
+	struct ac_map_opts opts = { .poller = poller, .log = ignore };
+	struct ac_map *map = ac_map_new(&opts);
+	int chat[2], sender[2];
+
+	if (!map)
+		return;
+	tcp_pair(chat);
+	unix_pair(sender);
+	talk_on(map, chat[0], sender[0], dup(sender[1]));
+	close(chat[1]);
+	close(sender[1]);
+}
+
+/* ---- each of them again and again ---- */
+static void each_allocation_fails(struct world *w, void (*live)(const char *poller), bool sticky)
 {
 	long before = allocations(), nth = 0;
 	int fds = count_fds();
@@ -101,12 +175,14 @@ static void each_allocation_fails(struct world *w, bool sticky)
 
 static void each_allocation_fails_once(void **state)
 {
-	each_allocation_fails(*state, false);
+	each_allocation_fails(*state, answer_a_client, false);
+	each_allocation_fails(*state, talk_to_a_client, false);
 }
 
 static void each_allocation_fails_and_all_after_it(void **state)
 {
-	each_allocation_fails(*state, true);
+	each_allocation_fails(*state, answer_a_client, true);
+	each_allocation_fails(*state, talk_to_a_client, true);
 }
 
 int main(void)
