@@ -44,14 +44,18 @@ static const struct ac_chat_class hangup_class = {
 	.found_terminator = echo_line_and_close,
 };
 
-/* Who does not read is sent no more: its output is full, and that is its own loss. The record keeps
- * its CRLF, so that a line is one piece. */
+/* The record keeps its CRLF, so that a line is one push. Who does not read until a push fails is
+ * closed; that unlinks only himself. */
 static int tell_everybody(struct ac_chat *c)
 {
 	struct ac_slice line = ac_incoming(c);
+	struct guest *next;
 
-	for (struct guest *g = guests; g; g = g->next)
-		ac_push(&g->c, line.data, line.len);
+	for (struct guest *g = guests; g; g = next) {
+		next = g->next;
+		if (ac_push(&g->c, line.data, line.len) < 0)
+			ac_close(&g->c.d);
+	}
 	return 0;
 }
 

@@ -62,9 +62,10 @@ static void serve(struct conn *c, uint32_t events)
 int main(int argc, char **argv)
 {
 	struct epoll_event events[BATCH];
-	int listener = conn_serve(argc, argv);
+	int listener;
 
 	ep = epoll_create1(EPOLL_CLOEXEC);
+	listener = conn_serve(argc, argv); /* last: once it is announced, descriptors count */
 	if (ep < 0)
 		fail("epoll_create1");
 	watch(EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
