@@ -13,19 +13,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK_SIZE (256 * 1024) /* as servers/common.h has it */
+#define SOURCE_BLOCK (256 * 1024) /* as servers/common.h has it */
 
-static char buffer[BLOCK_SIZE];
+static char buffer[SOURCE_BLOCK];
 
 /* ---- from the server --------------------------------------------------------------------- */
 
 static void make_block_pattern(struct load *l)
 {
-	l->period = BLOCK_SIZE;
-	l->pattern = malloc(BLOCK_SIZE);
+	l->period = SOURCE_BLOCK;
+	l->pattern = malloc(SOURCE_BLOCK);
 	if (!l->pattern)
 		die("memory");
-	for (size_t i = 0; i < BLOCK_SIZE; i++)
+	for (size_t i = 0; i < SOURCE_BLOCK; i++)
 		l->pattern[i] = (char)(i % 251);
 }
 

@@ -29,10 +29,10 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
-#define READ_SIZE 65536         /* bytes of one read */
-#define LINE_LIMIT 65536        /* a longer line ends its connection */
-#define BLOCK_SIZE (256 * 1024) /* what `source` sends, over and over */
-#define OUTPUT_LIMIT (16 << 20) /* of queued output: a peer that far behind is closed */
+#define READ_SIZE 65536           /* bytes of one read */
+#define LINE_LIMIT 65536          /* a longer line ends its connection */
+#define SOURCE_BLOCK (256 * 1024) /* what `source` sends, over and over */
+#define OUTPUT_LIMIT (16 << 20)   /* of queued output: a peer that far behind is closed */
 #define NO_SUCH_WORK 64
 
 enum work {
@@ -58,7 +58,7 @@ struct service {
 	const char *path; /* of `file` */
 };
 
-static char block[BLOCK_SIZE];
+static char block[SOURCE_BLOCK];
 
 __attribute__((noreturn)) static inline void fail(const char *what)
 {
@@ -69,7 +69,7 @@ __attribute__((noreturn)) static inline void fail(const char *what)
 /* The load knows this pattern too. Its period is no power of two, so that a shift is seen. */
 static inline void fill_block(void)
 {
-	for (size_t i = 0; i < BLOCK_SIZE; i++)
+	for (size_t i = 0; i < SOURCE_BLOCK; i++)
 		block[i] = (char)(i % 251);
 }
 

@@ -198,13 +198,13 @@ static inline bool conn_stream(struct conn *c)
 {
 	uint64_t left = service.bytes - c->offset;
 	off_t offset = (off_t)c->offset;
-	size_t at = (size_t)(c->offset % BLOCK_SIZE);
+	size_t at = (size_t)(c->offset % SOURCE_BLOCK);
 	ssize_t n;
 
 	if (service.work == WORK_FILE)
 		n = sendfile(c->fd, service_file, &offset, left < 1 << 30 ? (size_t)left : 1 << 30);
 	else
-		n = send(c->fd, block + at, left < BLOCK_SIZE - at ? left : BLOCK_SIZE - at,
+		n = send(c->fd, block + at, left < SOURCE_BLOCK - at ? left : SOURCE_BLOCK - at,
 		         MSG_NOSIGNAL);
 	if (n < 0 && errno == EAGAIN)
 		return false;

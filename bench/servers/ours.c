@@ -115,7 +115,7 @@ struct block_producer {
 static int block_more(struct ac_producer *p, struct ac_slice *ret_slice)
 {
 	struct block_producer *b = (struct block_producer *)p;
-	size_t len = b->left < BLOCK_SIZE ? (size_t)b->left : BLOCK_SIZE;
+	size_t len = b->left < SOURCE_BLOCK ? (size_t)b->left : SOURCE_BLOCK;
 
 	*ret_slice = (struct ac_slice){ block, len };
 	b->left -= len;
