@@ -4,7 +4,8 @@
 #   make run        install what is missing, build, serve a folder (DIR=doc LISTEN=127.0.0.1:8000)
 #   make test       install what is missing, build, run all tests
 #   make install    PREFIX=/usr/local DESTDIR=
-#   make asan CC=clang, make valgrind, make lint, make format, make bench, make clean
+#   make bench      beside a bare epoll server, libuv, libevent, libev, nginx … (QUICK=1, BENCH="--only echo-50")
+#   make asan CC=clang, make valgrind, make lint, make format, make clean
 
 PREFIX = /usr/local
 DESTDIR =
@@ -40,8 +41,10 @@ asan:
 valgrind: all
 	@BUILD=$(BUILD) tests/run valgrind
 
+# What is missing of the other libraries and programs is left out, with a line that says so.
 bench: all
-	@BUILD=$(BUILD) bench/run
+	@tools/packages bench || true
+	@BUILD=$(BUILD) bench/run $(if $(QUICK),--quick) $(BENCH)
 
 lint: all
 	@tests/checks/lint

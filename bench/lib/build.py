@@ -121,8 +121,9 @@ def why(errors, package):
     if missing or library:
         what = missing.group(1) if missing else "lib" + (library.group(1) or library.group(2))
         return "%s is missing%s" % (what, " (package %s)" % package if package else "")
-    lines = [line for line in errors.splitlines() if "error" in line] or errors.splitlines()
-    return "does not compile: " + (lines[0] if lines else "no message")
+    lines = errors.splitlines()
+    telling = [line for line in lines if re.search(r"error: |undefined reference", line)]
+    return "does not compile: " + (telling or lines or ["no message"])[0]
 
 
 def version_of(compiler):

@@ -7,6 +7,7 @@ import subprocess
 from . import children
 from .children import Failed
 from .peers import SERVERS
+from .works import BY_NAME
 
 NO_SUCH_WORK = 64
 BLOCK = bytes(i % 251 for i in range(256 * 1024))  # the pattern servers send and the load expects
@@ -32,12 +33,21 @@ class Bench:
             os.rename(path + ".new", path)
         return path
 
-    def why_not(self, peer, work):
-        """A reason not to try at all, or None."""
+    def absent(self, peer):
+        """Why this peer cannot be measured here at all, or None: it is started once to see."""
         if peer.program in self.build.absent:
             return self.build.absent[peer.program]
         if peer.name == "asynchat" and not self.python[2]:
-            return "no Python here has asynchat (it went with 3.12)"
+            return "no Python here has asynchat, which went with 3.12"
+        try:
+            server, _ = self.start(peer, BY_NAME["echo-1"])
+            children.stop(server)
+        except Failed as e:
+            return str(e)
+        return None
+
+    def why_not(self, peer, work):
+        """A reason not to try this work, or None."""
         if work.kind != "memory" and peer.limit and work.descriptors > peer.limit:
             return "more connections than the %d it is given" % peer.limit
         if self.connections(peer, work) + work.load.get("idle", 0) + 64 > self.files:
@@ -72,6 +82,8 @@ class Bench:
             options["bytes"] = self.bulk_bytes
         elif work.kind != "memory":
             options.update(seconds=self.seconds, warmup=self.warmup)
+        if work.work == "file":
+            options["file"] = self.file()
         if rate:
             options["rate"] = rate
         argv = [self.build.path("load"), work.work, address, str(pid)]
@@ -79,14 +91,20 @@ class Bench:
             argv += ["--" + name, "%g" % value if isinstance(value, float) else str(value)]
         return argv
 
+    def start(self, peer, work):
+        """(server, the address on which it listens)."""
+        server = children.start(self.server(peer, work), self.cores[0])
+        said = children.first_line(server)
+        if said.startswith(b"listening on "):
+            return server, said.decode().split(" ", 2)[2]
+        error = refused(server)
+        children.stop(server)
+        raise error
+
     def measure(self, peer, work, rate=0):
         """What the load printed, as a dict; Failed with a reason."""
-        server = children.start(self.server(peer, work), self.cores[0])
+        server, address = self.start(peer, work)
         try:
-            said = children.first_line(server)
-            if not said.startswith(b"listening on "):
-                raise refused(server)
-            address = said.decode().split(" ", 2)[2]
             out = children.output(self.load(peer, work, address, server.pid, rate),
                                   self.cores[-1], self.seconds + self.warmup + 90)
             if server.poll() is not None:
@@ -103,7 +121,7 @@ def refused(server):
     try:
         status = server.wait(2)
     except subprocess.TimeoutExpired:
-        return Failed("the server does not listen")
+        return Failed("does not listen")
     text = children.complaint(server)
     return Failed(text if status == NO_SUCH_WORK else "does not start: " + text, final=True)
 

@@ -36,7 +36,9 @@ def head(document):
     print("%d rounds of %g s; %s%s; server on core %d, load on core %d; %s" % (
         settings["rounds"], settings["seconds"], document["network"]["congestion_control"],
         "" if document["network"]["own_namespace"] else ", the machine's own network",
-        settings["cores"][0], settings["cores"][-1], document["date"]), flush=True)
+        settings["cores"][0], settings["cores"][-1], document["date"]))
+    absent_rows(document["absent"], "")
+    print(end="", flush=True)
 
 
 def cpu_rows(work):
@@ -76,13 +78,13 @@ def memory_rows(work):
             verdict(met) if met else "")).rstrip())
 
 
-def absent_rows(entries):
-    """Those that are not in the table, by reason."""
+def absent_rows(entries, indent="  "):
+    """Those that are not there, by reason."""
     reasons = {}
     for entry in entries:
         reasons.setdefault(entry["reason"], []).append(entry["label"])
     for reason, labels in reasons.items():
-        print("  absent: %s (%s)" % ("; ".join(labels), reason))
+        print("%sabsent: %s (%s)" % (indent, "; ".join(labels), reason))
 
 
 def work_table(work):

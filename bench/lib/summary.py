@@ -42,7 +42,7 @@ def goal_values(results, work, goal, works):
     if goal.against.startswith("work:"):
         other = next((w for w in works if "work:" + w.name == goal.against), None)
         beside = results.values.get((other.name, goal.ours)) if other else None
-        text = "%s, %s" % (PEER[goal.ours].label, other.title if other else "")
+        text = "itself, " + other.short if other else ""
     else:
         other, beside = work, results.values.get((work.name, goal.against))
         text = PEER[goal.against].label
