@@ -97,12 +97,11 @@ def cpu_data(bars, peers):
 
 
 def cpu_label(x, height, value, ours):
-    """The value: in the head of a bar of ours, above one that is cut off."""
-    inside = ours and height > 0.5
-    return ('set label "%s" at %.4f,%.4f %s rotate by 90 font ",9" tc rgb "%s" noenhanced front'
+    """The value: in the foot of a bar of ours, above one that is cut off."""
+    inside = ours and height > 0.4
+    return ('set label "%s" at %.4f,%.4f left rotate by 90 font ",9" tc rgb "%s" noenhanced front'
             % ("%.0f" % value if value >= 10 else "%.2f" % value, x,
-               height - 0.06 if inside else height + 0.06, "right" if inside else "left",
-               "white" if inside else "#444444"))
+               0.06 if inside else height + 0.06, "white" if inside else "#444444"))
 
 
 def cpu_labels(bars):
@@ -144,7 +143,9 @@ def plot_cpu(document, folder):
         quoted("Median of the rounds' ratios; the line is raw epoll; bars are cut off at %g. %s" % (
             CLIP, footing(document))), 14 / height)
     script += legend([(labels[p], COLOURS[p]) for p in peers], CPU_WIDTH, 1 - 52 / height, 5)
-    script += "set yrange [0:%g]\nset ytics 0.5\nset format y '%%.1f'\n" % (CLIP * 1.16)
+    highest = max(r["ratio"][1] for w in works for r in w["rows"] if r["ratio"])
+    script += "set yrange [0:%g]\nset ytics 0.5\nset format y '%%.1f'\n" % (
+        max(1.3, min(highest * 1.08, CLIP * 1.16)))
     script += "set lmargin at screen 0.04\nset rmargin at screen 0.99\n"
     for i, row in enumerate(rows):
         top = 1 - (80 + 330 * i) / height

@@ -34,7 +34,7 @@ http {{
 """
 WORKS = (("keep-alive", "1 KB file, keep-alive", "requests/s", "CPU µs/request"),
          ("close", "1 KB file, Connection: close", "requests/s", "CPU µs/request"),
-         ("large", "1 GB file", "MB/s", "CPU ms/GB"))
+         ("large", "large file", "MB/s", "CPU ms/GB"))
 LABELS = {"ours": "asyncore serve", "nginx": "nginx"}
 
 
@@ -177,7 +177,7 @@ def one_work(site, port, work, pids, seconds):
     return count / took, (cpu_ns(pids) - before) / 1e3 / count
 
 
-def summary(found):
+def summary(found, size):
     """For the document: medians of the rounds, ratios within them."""
     works = []
     for name, title, rate_unit, cpu_unit in WORKS:
@@ -194,6 +194,7 @@ def summary(found):
             (v for v in results if isinstance(v, Failed)), "not measured"))}
                   for server, results in values.items()
                   if not any(isinstance(v, tuple) for v in results)]
+        title = "%d MiB file" % (size >> 20) if name == "large" else title
         works.append({"name": name, "title": title, "rate_unit": rate_unit, "cpu_unit": cpu_unit,
                       "rows": rows, "absent": absent})
     return works
@@ -214,4 +215,4 @@ def run(bench, round_count, quick):
             except Failed as e:
                 found[name].append({work[0]: e for work in WORKS})
     rounds.note("")
-    return {"works": summary(found), "absent": absent}
+    return {"works": summary(found, site.size), "absent": absent}
