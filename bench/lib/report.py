@@ -37,6 +37,9 @@ def head(document):
         settings["rounds"], settings["seconds"], document["network"]["congestion_control"],
         "" if document["network"]["own_namespace"] else ", the machine's own network",
         settings["cores"][0], settings["cores"][-1], document["date"]))
+    if machine["load_average"] > machine["cores"] / 4:
+        print("this machine has other things to do (load average %.1f): expect noise" %
+              machine["load_average"])
     absent_rows(document["absent"], "")
     print(end="", flush=True)
 
