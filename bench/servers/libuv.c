@@ -7,15 +7,17 @@
  * Each line goes out with a uv_write of its own, which tries to send at once; line and request are one
  * allocation, and in a broadcast the line is shared. With --joined the lines of one read are sent
  * together, straight from the buffer, by uv_try_write, and only what is left by uv_write. source has
- * one write of the block under way. file calls uv_fs_sendfile in place (the descriptor does not block,
- * and a trip to libuv's threads would cost more than the call), and waits for room by uv_poll on a
- * duplicate of the descriptor, as a descriptor may have one handle only.
+ * one write under way, and so has file, which reads a piece in place before (a trip to libuv's threads
+ * costs more than a read from the page cache). uv_fs_sendfile is no better here: libuv 1.44 tries
+ * copy_file_range, which is not for sockets, and then copies 8 KB at a time.
  */
 #include "common.h"
 
 #include <uv.h>
 
 #define HIGH_WATER (256 * 1024) /* queued output at which a connection is no longer read */
+
+#define PIECE (256 * 1024) /* of a file, for one write */
 
 struct peer {
 	union {
@@ -35,8 +37,7 @@ struct bulk_peer {
 	struct peer p;
 	uint64_t offset;
 	uv_write_t write;
-	uv_poll_t room; /* on the descriptor room_fd */
-	int room_fd;
+	char piece[]; /* of `file` */
 };
 
 /* A line that goes to many. */
@@ -69,14 +70,6 @@ static void on_closed(uv_handle_t *handle)
 	free(p);
 }
 
-static void on_room_closed(uv_handle_t *handle)
-{
-	struct bulk_peer *b = handle->data;
-
-	close(b->room_fd);
-	uv_close(&b->p.h.handle, on_closed);
-}
-
 static void hang_up(struct peer *p)
 {
 	if (p->closing && !p->link)
@@ -86,10 +79,7 @@ static void hang_up(struct peer *p)
 	if (p->next)
 		p->next->link = p->link;
 	p->link = NULL;
-	if (service.work == WORK_FILE && ((struct bulk_peer *)p)->room_fd >= 0)
-		uv_close((uv_handle_t *)&((struct bulk_peer *)p)->room, on_room_closed);
-	else
-		uv_close(&p->h.handle, on_closed);
+	uv_close(&p->h.handle, on_closed);
 }
 
 /* ---- output ------------------------------------------------------------------------------ */
@@ -269,64 +259,46 @@ static void start_reading(struct peer *p)
 
 /* ---- source and file --------------------------------------------------------------------- */
 
-static void send_block(struct bulk_peer *b);
+static void send_piece(struct bulk_peer *b);
 
-static void on_block_sent(uv_write_t *request, int status)
+static void on_piece_sent(uv_write_t *request, int status)
 {
-	struct bulk_peer *b = request->handle->data;
+	struct bulk_peer *b = (struct bulk_peer *)request->handle->data;
 
 	if (!b->p.link)
 		return;
 	if (status < 0 || b->offset == service.bytes)
 		hang_up(&b->p);
 	else
-		send_block(b);
+		send_piece(b);
 }
 
-static void send_block(struct bulk_peer *b)
+static int read_piece(struct bulk_peer *b)
+{
+	uv_buf_t buf = uv_buf_init(b->piece, PIECE);
+	uv_fs_t request;
+	int n = uv_fs_read(loop, &request, service_file, &buf, 1, (int64_t)b->offset, NULL);
+
+	uv_fs_req_cleanup(&request);
+	return n;
+}
+
+static void send_piece(struct bulk_peer *b)
 {
 	size_t at = (size_t)(b->offset % SOURCE_BLOCK);
 	uint64_t left = service.bytes - b->offset;
-	size_t len = left < SOURCE_BLOCK - at ? (size_t)left : SOURCE_BLOCK - at;
-	uv_buf_t buf = uv_buf_init(block + at, (unsigned)len);
+	int len = left < SOURCE_BLOCK - at ? (int)left : (int)(SOURCE_BLOCK - at);
+	uv_buf_t buf;
 
-	b->offset += len;
-	if (uv_write(&b->write, &b->p.h.stream, &buf, 1, on_block_sent) < 0)
-		hang_up(&b->p);
-}
-
-static void on_room(uv_poll_t *poll, int status, int events)
-{
-	struct bulk_peer *b = poll->data;
-	uint64_t left = service.bytes - b->offset;
-	uv_fs_t request;
-	ssize_t n;
-
-	(void)events;
-	uv_fs_sendfile(loop, &request, b->room_fd, service_file, (int64_t)b->offset,
-	               left < 1 << 30 ? (size_t)left : 1 << 30, NULL);
-	n = request.result;
-	uv_fs_req_cleanup(&request);
-	if (n > 0)
-		b->offset += (uint64_t)n;
-	if (status < 0 || (n <= 0 && n != UV_EAGAIN) || b->offset == service.bytes)
-		hang_up(&b->p);
-}
-
-static void send_file(struct bulk_peer *b)
-{
-	uv_os_fd_t fd;
-	int copy = uv_fileno(&b->p.h.handle, &fd) < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-	if (copy < 0 || uv_poll_init(loop, &b->room, copy) < 0) {
-		if (copy >= 0)
-			close(copy);
+	if (service.work == WORK_FILE)
+		len = read_piece(b);
+	if (len <= 0) {
 		hang_up(&b->p);
 		return;
 	}
-	b->room_fd = copy;
-	b->room.data = b;
-	if (uv_poll_start(&b->room, UV_WRITABLE, on_room) < 0)
+	b->offset += (unsigned)len;
+	buf = uv_buf_init(service.work == WORK_FILE ? b->piece : block + at, (unsigned)len);
+	if (uv_write(&b->write, &b->p.h.stream, &buf, 1, on_piece_sent) < 0)
 		hang_up(&b->p);
 }
 
@@ -344,15 +316,14 @@ static void init_stream(uv_stream_t *stream, bool is_tcp)
 static void on_connection(uv_stream_t *listener, int status)
 {
 	bool bulk = service.work == WORK_SOURCE || service.work == WORK_FILE;
-	size_t size = bulk ? sizeof(struct bulk_peer) : sizeof(struct peer);
+	size_t piece = service.work == WORK_FILE ? PIECE : 0;
+	size_t size = bulk ? sizeof(struct bulk_peer) + piece : sizeof(struct peer);
 	struct peer *p = status < 0 ? NULL : calloc(1, size);
 
 	if (!p)
 		return;
 	init_stream(&p->h.stream, listener->type == UV_TCP);
 	p->h.handle.data = p;
-	if (bulk)
-		((struct bulk_peer *)p)->room_fd = -1;
 	p->next = everybody;
 	p->link = &everybody;
 	if (everybody)
@@ -360,10 +331,8 @@ static void on_connection(uv_stream_t *listener, int status)
 	everybody = p;
 	if (uv_accept(listener, &p->h.stream) < 0)
 		hang_up(p);
-	else if (service.work == WORK_SOURCE)
-		send_block((struct bulk_peer *)p);
-	else if (service.work == WORK_FILE)
-		send_file((struct bulk_peer *)p);
+	else if (bulk)
+		send_piece((struct bulk_peer *)p);
 	else
 		start_reading(p);
 }
