@@ -33,8 +33,9 @@ def head(document):
         print("the library is not optimised: its figures say nothing about its speed")
     print("; ".join("%s %s" % item for item in document["versions"].items()
                     if item[0] != "asyncore"))
-    print("%d rounds of %g s; %s%s; server on core %d, load on core %d; %s" % (
-        settings["rounds"], settings["seconds"], document["network"]["congestion_control"],
+    print("%d round%s of %g s; %s%s; server on core %d, load on core %d; %s" % (
+        settings["rounds"], "s"[settings["rounds"] == 1:], settings["seconds"],
+        document["network"]["congestion_control"],
         "" if document["network"]["own_namespace"] else ", the machine's own network",
         settings["cores"][0], settings["cores"][-1], document["date"]))
     if machine["load_average"] > machine["cores"] / 4:
