@@ -2,52 +2,42 @@
  * raw_uring.c — io_uring by hand.
  *
  * Design: one multishot accept, one multishot recv for each connection into a ring of buffers that all
- * share, sends queued and submitted with the next wait: one system call for a batch of everything.
- * SINGLE_ISSUER and DEFER_TASKRUN leave completions to that call. A short read of whole lines goes
- * back straight from the buffer it is in; else lines are gathered until the batch is handled, so that
- * a connection has one send under way, and order is kept. MSG_WAITALL: the kernel goes on with a
- * short send by itself.
- * Its setup is in uring.h.
+ * share, sends queued and submitted with the next wait: one system call for a batch of everything
+ * (setup: uring.h). Whole lines go back straight from the buffers they are in. What a batch brought
+ * for a connection goes out with one send, and the next waits for its end: that keeps the order
+ * (uring_out.h).
  *
  * What differs by work: hangup reads once and links a close behind its send, for a multishot recv
  * would hold the socket open. sink has fewer and larger buffers. file polls for room and calls
  * sendfile: io_uring has none, and its splice goes to worker threads always.
  *
  * Invariants: a connection is freed when no operation on it is left (recv_on, send_on, both false).
- * held counts the buffers of the ring that are being sent from.
  */
-#include "uring.h"
+#include "uring_out.h"
 
 #include <poll.h>
 #include <sys/sendfile.h>
 
-#define SMALL_COUNT 512 /* buffers of 4 KB */
+#define SMALL_COUNT MOST_BUFFERS
 #define SMALL_SIZE 4096
-#define LARGE_COUNT 64 /* of 64 KB, for sink */
-#define MOST_HELD (SMALL_COUNT / 2)
+#define LARGE_COUNT 64          /* of 64 KB, for sink */
 #define HIGH_WATER (256 * 1024) /* queued output at which a connection is no longer read */
 
 /* What an operation was, in the low bits of its user data. */
 enum { OP_ACCEPT, OP_RECV, OP_SEND, OP_ROOM, OP_IGNORE, OP_MASK = 7 };
 
-struct bytes {
-	char *data;
-	size_t len, room;
-};
-
 struct conn {
 	int fd;
-	int buffer; /* of the ring, that is being sent from; -1: none */
 	bool recv_on, send_on, dead, stopped, dirty;
-	bool ended; /* the peer sends no more: end when the output is gone */
-	struct bytes tail, pending, flight;
-	uint64_t offset;
+	bool ended;                      /* the peer sends no more: end when the output is gone */
+	struct bytes tail;               /* the beginning of a line */
+	struct output *waiting, *flight; /* to be sent; being sent */
+	uint64_t offset;                 /* source, file: bytes sent */
 	struct conn *dirty_next;
 	struct conn *next, **link;
 };
 
 static struct service service;
-static unsigned held;
 static struct conn *everybody, *dirty;
 static int listener, service_file = -1;
 
@@ -109,8 +99,8 @@ static void free_if_idle(struct conn *c)
 	if (c->fd >= 0)
 		close_fd(c->fd);
 	free(c->tail.data);
-	free(c->pending.data);
-	free(c->flight.data);
+	output_free(c->waiting);
+	output_free(c->flight);
 	free(c);
 }
 
@@ -129,37 +119,18 @@ static void end(struct conn *c)
 
 /* ---- output ------------------------------------------------------------------------------ */
 
-static bool append(struct bytes *b, const char *data, size_t len)
-{
-	if (b->len + len > b->room) {
-		size_t room = b->len + len < 2 * b->room ? 2 * b->room : b->len + len;
-		char *bigger = room > OUTPUT_LIMIT ? NULL : realloc(b->data, room);
-
-		if (!bigger)
-			return false;
-		b->data = bigger;
-		b->room = room;
-	}
-	memcpy(b->data + b->len, data, len);
-	b->len += len;
-	return true;
-}
-
-static void drop(struct bytes *b)
-{
-	free(b->data);
-	*b = (struct bytes){ 0 };
-}
-
 /* hangup: the close is linked to the send and comes when all is sent. */
-static void start_send(struct conn *c, const char *data, size_t len)
+static void start_send(struct conn *c)
 {
-	struct io_uring_sqe *sqe = next_sqe();
 	bool last = service.work == WORK_HANGUP;
+	struct io_uring_sqe *sqe;
 
-	if (last && io_uring_sq_space_left(&ring) == 0)
+	if (last && io_uring_sq_space_left(&ring) < 2)
 		check(io_uring_submit(&ring), "io_uring_submit");
-	io_uring_prep_send(sqe, c->fd, data, len, MSG_NOSIGNAL | MSG_WAITALL);
+	sqe = next_sqe();
+	c->flight = c->waiting;
+	c->waiting = NULL;
+	output_prepare(c->flight, sqe, c->fd);
 	tag(sqe, c, OP_SEND);
 	c->send_on = true;
 	if (!last)
@@ -168,32 +139,27 @@ static void start_send(struct conn *c, const char *data, size_t len)
 	close_fd(c->fd);
 }
 
-static void send_later(struct conn *c, const char *data, size_t len)
+static struct output *waiting_output(struct conn *c)
 {
-	if (c->dead)
-		return;
-	if (!append(&c->pending, data, len)) {
-		end(c);
-		return;
+	if (!c->waiting)
+		c->waiting = output_new();
+	if (!c->dirty) {
+		c->dirty = true;
+		c->dirty_next = dirty;
+		dirty = c;
 	}
-	if (c->dirty)
-		return;
-	c->dirty = true;
-	c->dirty_next = dirty;
-	dirty = c;
+	return c->waiting;
 }
 
-static void send_pending(struct conn *c)
+static void send_later(struct conn *c, const char *data, size_t len, int buffer)
 {
-	struct bytes b = c->flight;
+	struct output *o = c->dead ? NULL : waiting_output(c);
 
-	if (c->send_on || c->dead || c->pending.len == 0)
-		return;
-	c->flight = c->pending;
-	c->pending = b;
-	start_send(c, c->flight.data, c->flight.len);
+	if (!o || o->len > OUTPUT_LIMIT || !output_add(o, data, len, buffer))
+		end(c);
 }
 
+/* The batch is handled: what it brought goes out. */
 static void send_dirty(void)
 {
 	while (dirty) {
@@ -201,8 +167,9 @@ static void send_dirty(void)
 
 		dirty = c->dirty_next;
 		c->dirty = false;
-		send_pending(c);
-		if (c->pending.len > HIGH_WATER && c->recv_on && !c->stopped)
+		if (c->waiting && !c->send_on && !c->dead)
+			start_send(c);
+		if (c->waiting && c->waiting->len > HIGH_WATER && c->recv_on && !c->stopped)
 			stop_recv(c);
 		free_if_idle(c);
 	}
@@ -213,12 +180,17 @@ static void send_block(struct conn *c)
 {
 	uint64_t left = service.bytes - c->offset;
 	size_t at = (size_t)(c->offset % SOURCE_BLOCK);
+	size_t len = left < SOURCE_BLOCK - at ? (size_t)left : SOURCE_BLOCK - at;
+	struct io_uring_sqe *sqe;
 
-	if (left == 0)
+	if (left == 0) {
 		end(c);
-	else
-		start_send(c, block + at,
-		           left < SOURCE_BLOCK - at ? (size_t)left : SOURCE_BLOCK - at);
+		return;
+	}
+	sqe = next_sqe();
+	io_uring_prep_send(sqe, c->fd, block + at, len, MSG_NOSIGNAL | MSG_WAITALL);
+	tag(sqe, c, OP_SEND);
+	c->send_on = true;
 }
 
 static void wait_room(struct conn *c)
@@ -244,27 +216,40 @@ static void send_file(struct conn *c)
 
 /* ---- input ------------------------------------------------------------------------------- */
 
-/* Sends whole lines; true if straight from the buffer, which is kept until they are sent. */
-static bool answer(struct conn *c, const char *data, size_t len, int id)
+static void answer(struct conn *c, const char *data, size_t len, int buffer)
 {
-	if (service.work == WORK_BROADCAST) {
-		for (struct conn *each = everybody, *next; each; each = next) {
-			next = each->next;
-			send_later(each, data, len);
-		}
-		return false;
+	if (service.work != WORK_BROADCAST) {
+		send_later(c, data, len, buffer);
+		return;
 	}
-	if (id < 0 || c->send_on || c->pending.len > 0 || held >= MOST_HELD) {
-		send_later(c, data, len);
-		return false;
+	for (struct conn *each = everybody, *next; each; each = next) {
+		next = each->next;
+		send_later(each, data, len, buffer);
 	}
-	held++;
-	c->buffer = id;
-	start_send(c, data, len);
-	return true;
 }
 
-/* A line that began earlier: it is put together in the tail. */
+/* The tail has become one long line, or more: its memory goes out as it is, and what is behind the
+ * last line is the next tail. */
+static void answer_tail(struct conn *c, size_t done)
+{
+	struct bytes line = c->tail, rest = { 0 };
+
+	if (done < line.len && !append(&rest, line.data + done, line.len - done)) {
+		end(c);
+		return;
+	}
+	c->tail = rest;
+	line.len = done;
+	if (service.work != WORK_BROADCAST && done >= buffer_size) {
+		struct output *o = waiting_output(c);
+
+		if (o && o->len <= OUTPUT_LIMIT && output_own(o, line))
+			return;
+	}
+	answer(c, line.data, done, -1);
+	free(line.data);
+}
+
 static void take_with_tail(struct conn *c, const char *data, size_t len)
 {
 	size_t searched = c->tail.len, done;
@@ -275,35 +260,27 @@ static void take_with_tail(struct conn *c, const char *data, size_t len)
 	}
 	done = lines_end(c->tail.data, c->tail.len, searched, service.work == WORK_HANGUP);
 	if (done > 0)
-		answer(c, c->tail.data, done, -1);
-	c->tail.len -= done;
-	memmove(c->tail.data, c->tail.data + done, c->tail.len);
-	if (c->tail.len == 0)
-		drop(&c->tail);
-	else if (c->tail.len > LINE_LIMIT)
+		answer_tail(c, done);
+	if (c->tail.len > LINE_LIMIT)
 		end(c);
 }
 
-/* Whether the buffer is kept. */
-static bool take(struct conn *c, const char *data, size_t len, int id)
+static void take(struct conn *c, const char *data, size_t len, int buffer)
 {
+	bool only_first = service.work == WORK_HANGUP;
 	size_t done;
 
-	if (service.work == WORK_SINK || service.work == WORK_SOURCE || c->dead)
-		return false;
+	if (service.work == WORK_SINK || c->dead)
+		return;
 	if (c->tail.len > 0) {
 		take_with_tail(c, data, len);
-		return false;
+		return;
 	}
-	done = lines_end(data, len, 0, service.work == WORK_HANGUP);
-	if (done < len && service.work != WORK_HANGUP &&
-	    !append(&c->tail, data + done, len - done)) {
+	done = lines_end(data, len, 0, only_first);
+	if (done > 0)
+		answer(c, data, done, buffer);
+	if (done < len && !(only_first && done > 0) && !append(&c->tail, data + done, len - done))
 		end(c);
-		return false;
-	}
-	if (done == 0 && service.work == WORK_HANGUP)
-		append(&c->tail, data, len);
-	return done > 0 && answer(c, data, done, len < buffer_size ? id : -1);
 }
 
 /* ---- completions ------------------------------------------------------------------------- */
@@ -321,7 +298,6 @@ static void on_accept(const struct io_uring_cqe *cqe)
 		return;
 	}
 	c->fd = cqe->res;
-	c->buffer = -1;
 	c->next = everybody;
 	c->link = &everybody;
 	if (everybody)
@@ -339,7 +315,7 @@ static void on_accept(const struct io_uring_cqe *cqe)
 /* An operation is done. Reads on, unless the peer has ended; then that is the end, when all is sent. */
 static void go_on(struct conn *c)
 {
-	bool sending = c->send_on || c->pending.len > 0;
+	bool sending = c->send_on || c->waiting;
 
 	if (c->ended && !sending)
 		end(c);
@@ -358,35 +334,36 @@ static void on_recv(struct conn *c, const struct io_uring_cqe *cqe)
 		cqe->res == 0 || (cqe->res < 0 && cqe->res != -ENOBUFS && cqe->res != -ECANCELED);
 
 	c->recv_on = cqe->flags & IORING_CQE_F_MORE;
-	if (cqe->flags & IORING_CQE_F_BUFFER)
-		if (cqe->res <= 0 || !take(c, buffer_at(id), (size_t)cqe->res, id))
-			return_buffer(id);
+	if (cqe->flags & IORING_CQE_F_BUFFER) {
+		use_buffer(id);
+		if (cqe->res > 0)
+			take(c, buffer_at(id), (size_t)cqe->res, id);
+		release_buffer(id);
+	}
 	c->ended |= ended;
 	if (cqe->res < 0 && ended)
 		end(c);
 	go_on(c);
 }
 
+/* A short send is one that failed on its way. */
 static void on_send(struct conn *c, const struct io_uring_cqe *cqe)
 {
+	bool all = c->flight ? cqe->res == (int)c->flight->len : cqe->res > 0;
+
 	c->send_on = false;
-	if (c->buffer >= 0) {
-		return_buffer(c->buffer);
-		c->buffer = -1;
-		held--;
-	}
-	drop(&c->flight);
-	if (cqe->res > 0)
-		c->offset += (uint64_t)cqe->res;
-	if (cqe->res <= 0) {
-		end(c);
-	} else if (service.work == WORK_HANGUP) {
+	output_free(c->flight);
+	c->flight = NULL;
+	if (all && service.work == WORK_HANGUP)
 		c->fd = -1; /* closed by the link */
+	if (!all || service.work == WORK_HANGUP) {
 		end(c);
 	} else if (service.work == WORK_SOURCE) {
+		c->offset += (unsigned)cqe->res;
 		send_block(c);
 	} else {
-		send_pending(c);
+		if (c->waiting && !c->dead)
+			start_send(c);
 		go_on(c);
 		return;
 	}
