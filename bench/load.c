@@ -135,7 +135,7 @@ static void print_result(const struct load *l, int64_t ns, int64_t cpu)
 static void measure(struct load *l)
 {
 	bool whole = l->bytes > 0 && l->work->bulk;
-	int64_t start, cpu;
+	int64_t start, cpu; /* then how much of both */
 
 	if (!whole) {
 		open_all(l);
@@ -153,6 +153,8 @@ static void measure(struct load *l)
 	turn_until(l, whole ? INT64_MAX : start + (int64_t)(l->seconds * (double)SECOND));
 	start = now_ns() - start;
 	cpu = server_cpu_ns(l->pid) - cpu;
+	if (l->count == 0)
+		wrong("nothing came in %.2f seconds", (double)start / (double)SECOND);
 	if (l->work->finish)
 		l->work->finish(l);
 	print_result(l, start, cpu);

@@ -78,13 +78,17 @@ int64_t next_due(const struct load *l)
 	return l->rate > 0 ? l->clock_start + (int64_t)l->batches * l->interval : INT64_MAX;
 }
 
+/* All that is due, in turn to each connection; what is due to one together goes out with one send,
+ * or a load that has fallen behind would never catch up. */
 void send_due(struct load *l, int64_t now)
 {
-	while (next_due(l) <= now) {
-		size_t who = is_broadcast(l) ? 0 : (size_t)(l->batches % l->connections);
+	size_t takers = is_broadcast(l) ? 1 : l->connections;
+	uint64_t first = l->batches;
 
-		send_batch(l, &l->clients[who], now);
-	}
+	for (; next_due(l) <= now; l->batches++)
+		l->clients[l->batches % takers].allowed += l->depth * l->size;
+	for (uint64_t i = first; i < l->batches && i < first + takers; i++)
+		send_more(l, &l->clients[i % takers]);
 }
 
 /* When the batch went out in which a client's line was, or ought to have. */
