@@ -465,6 +465,7 @@ static void cell(void **state)
 static const char *const pollers[] = { POLLERS };
 
 #define COUNT ((int)(sizeof(pollers) / sizeof(pollers[0])) * PLACES * DEEDS)
+_Static_assert(sizeof(places) / sizeof(places[0]) == PLACES, "a name for each place");
 
 static int cell_setup(void **state)
 {
@@ -483,20 +484,17 @@ static int cell_setup(void **state)
 int main(void)
 {
 	static struct CMUnitTest tests[COUNT];
-	_Static_assert(sizeof(places) / sizeof(places[0]) == PLACES, "a name for each place");
 	static char names[COUNT][64], keys[COUNT][4];
-	size_t n = 0;
+	for (int n = 0; n < COUNT; n++) {
+		int poller = n / (PLACES * DEEDS), place = n / DEEDS % PLACES, deed = n % DEEDS;
 
-	for (int p = 0; p < COUNT / (PLACES * DEEDS); p++) {
-		for (int i = 0; i < PLACES * DEEDS; i++, n++) {
-			snprintf(names[n], sizeof(names[n]), "%s_in_%s/%s", deeds[i % DEEDS],
-			         places[i / DEEDS], pollers[p]);
-			keys[n][0] = (char)('A' + p);
-			keys[n][1] = (char)('A' + i / DEEDS);
-			keys[n][2] = (char)('A' + i % DEEDS);
-			tests[n] = (struct CMUnitTest){ names[n], cell, cell_setup, world_teardown,
-				                        keys[n] };
-		}
+		snprintf(names[n], sizeof(names[n]), "%s_in_%s/%s", deeds[deed], places[place],
+		         pollers[poller]);
+		keys[n][0] = (char)('A' + poller);
+		keys[n][1] = (char)('A' + place);
+		keys[n][2] = (char)('A' + deed);
+		tests[n] =
+			(struct CMUnitTest){ names[n], cell, cell_setup, world_teardown, keys[n] };
 	}
 	return RUN(tests);
 }

@@ -9,7 +9,7 @@ from typing import Optional, Tuple
 
 SERVERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers")
 RAW = "raw_epoll"
-POLLERS = ("epoll", "poll", "select", "uring")
+POLLERS = ("epoll", "poll", "select", "io_uring")
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import subprocess
 from .peers import RAW
 
 COLOURS = {
-    "ours-epoll": "#0b4f9c", "ours-uring": "#4f9be8", "ours": "#0b4f9c",
+    "ours-epoll": "#0b4f9c", "ours-io_uring": "#4f9be8", "ours": "#0b4f9c",
     "ours, embedded": "#4f9be8", "raw_uring": "#8a8a8a", "libev": "#8fa650", "libuv": "#d2913f",
     "libuv-joined": "#e9c48d", "libevent": "#bf6b6b", "asynchat": "#b7a6d0", "asyncio": "#8871ad",
 }
-CPU_PEERS = ("ours-epoll", "ours-uring", "raw_uring", "libev", "libuv", "libuv-joined",
+CPU_PEERS = ("ours-epoll", "ours-io_uring", "raw_uring", "libev", "libuv", "libuv-joined",
              "libevent", "asynchat", "asyncio")
 CLIP = 2.5
 CPU_WIDTH = 1500

@@ -82,7 +82,7 @@ class Goal:
 
 def both(work, epoll, uring, against=RAW):
     """The goals of the two pollers that matter for speed."""
-    return (Goal(work, "ours-epoll", epoll, against), Goal(work, "ours-uring", uring, against))
+    return (Goal(work, "ours-epoll", epoll, against), Goal(work, "ours-io_uring", uring, against))
 
 
 GOALS = (

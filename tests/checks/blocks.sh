@@ -13,7 +13,7 @@ for file in "$tmp"/*.c; do
 	grep -q 'main(' "$file" || continue
 	name=$(basename "$file" .c)
 	try "$name compiles" gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude "$file" -o "$tmp/$name" \
-		"$build/src/libasyncore.a"
+		$library
 	[ -f "$file.args" ] || continue
 	try "$name runs" sh -c "cd $tmp && timeout 10 ./$name $(cat "$file.args")"
 done

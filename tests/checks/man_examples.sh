@@ -104,7 +104,7 @@ END
 python3 "$tmp/read.py" "$tmp"
 for file in "$tmp"/*.c; do
 	[ -f "$file" ] || continue
-	program=${file%.c} libraries=$build/src/libasyncore.a
+	program=${file%.c} libraries=$library
 	name=$(basename "$program")
 	if grep -q compress.h "$file"; then
 		[ -f "$build/src/libasyncore-compress.a" ] || continue
