@@ -16,7 +16,8 @@ static bool writable(struct ac_dispatcher *d)
 {
 	const struct ac_output *out = chat_of(d)->out;
 
-	return out && !out->dry && !out->in_flight && !ac_fifo_is_empty(&out->fifo);
+	return out && !out->dry && !(chat_of(d)->chat_flags & AC_CHAT_IS_AFLOAT) &&
+	       !ac_fifo_is_empty(&out->fifo);
 }
 
 static int handle_write(struct ac_dispatcher *d)
@@ -49,6 +50,7 @@ static int settle(struct ac_dispatcher *d)
 	struct ac_chat *c = chat_of(d);
 	int r = 0;
 
+	c->chat_flags &= (uint8_t)~AC_CHAT_IS_LISTED;
 	if (d->flags & AC_IS_CLOSING) {
 		release(c);
 		return 0;
@@ -67,7 +69,7 @@ static int settle(struct ac_dispatcher *d)
 static int answered(struct ac_dispatcher *d, const struct ac_found *f)
 {
 	if (f->events & AC_SENT)
-		ac_chat_sent_(chat_of(d), f->len);
+		ac_chat_sent_(chat_of(d), f);
 	else if (f->len > 0)
 		return ac_chat_keep_(chat_of(d), f->data, (size_t)f->len);
 	return 0;

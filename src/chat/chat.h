@@ -47,16 +47,18 @@ struct ac_output {
 	struct ac_fifo fifo;
 	struct ac_chunk_producer *last; /* the last in the queue, if it is a chunk */
 	size_t memory;                  /* bytes held: what AC_MAX_OUTPUT bounds */
-	size_t total;     /* those and the lengths of files: what the water marks look at */
-	size_t in_flight; /* the first so many bytes are the poller's, which sends them */
-	bool blocked;     /* the kernel takes no more for now */
-	bool dry;         /* the first producer has nothing yet */
+	size_t total; /* those and the lengths of files: what the water marks look at */
+	bool blocked; /* the kernel takes no more for now */
+	bool dry;     /* the first producer has nothing yet */
 	bool flushing;
-	bool listed;    /* the map knows that others have pushed */
 	bool discarded; /* while flushing: to be emptied afterwards */
 };
 
-enum ac_chat_flag { AC_CHAT_KEEPS_TERMINATOR = 1 };
+enum ac_chat_flag {
+	AC_CHAT_KEEPS_TERMINATOR = 1,
+	AC_CHAT_IS_LISTED = 2, /* others have pushed: its frame is run when the pass ends */
+	AC_CHAT_IS_AFLOAT = 4, /* the poller has output of it that goes before what is queued */
+};
 
 static inline const struct ac_chat_class *ac_chat_cls_(const struct ac_chat *c)
 {
@@ -124,6 +126,6 @@ void ac_queue_producer_(struct ac_chat *c, struct ac_producer *p);
 size_t ac_charge_(const struct ac_chat *c, const struct ac_producer *p); /* memory it stands for */
 void ac_flush_(struct ac_chat *c); /* failures doom the channel */
 void ac_output_done_(struct ac_chat *c);
-void ac_chat_sent_(struct ac_chat *c, ssize_t n); /* of what was in flight; or -errno */
+void ac_chat_sent_(struct ac_chat *c, const struct ac_found *f); /* what was afloat */
 
 #endif

@@ -274,7 +274,7 @@ static bool may_send(const struct ac_chat *c, size_t sent)
 	const struct ac_output *out = c->out;
 
 	return sent < FLUSH_MOST && !ac_fifo_is_empty(&out->fifo) && !out->blocked && !out->dry &&
-	       !out->in_flight && !out->discarded && !(c->d.flags & NOT_NOW);
+	       !out->discarded && !(c->chat_flags & AC_CHAT_IS_AFLOAT) && !(c->d.flags & NOT_NOW);
 }
 
 /* The kernel has taken n bytes of the only chunk, or -errno. True: all of it, and it is gone. */
@@ -306,10 +306,10 @@ static bool goes_along(struct ac_chat *c, struct ac_slice data)
 	struct ac_poller *p = d->map->poller;
 
 	if (!(d->flags & AC_IS_FED) || !(d->flags & AC_IS_BUSY) || (d->flags & AC_IS_LEAVING) ||
-	    p->cls->send(p, d->fd, ac_token_(d), data) < 0)
+	    !p->cls->send(p, d->fd, ac_token_(d), data))
 		return false;
 	d->flags |= AC_HAS_WRITTEN;
-	c->out->in_flight = data.len;
+	c->chat_flags |= AC_CHAT_IS_AFLOAT;
 	return true;
 }
 
@@ -317,14 +317,17 @@ static bool goes_along(struct ac_chat *c, struct ac_slice data)
 static bool send_chunk(struct ac_chat *c)
 {
 	struct ac_producer *p = c->out->fifo.head;
+	struct ac_slice data;
 	struct iovec iov;
 
-	if (!p || p->next || p->cls != &ac_chunk_class_ || c->out->blocked || c->out->in_flight)
+	if (!p || p->next || p->cls != &ac_chunk_class_ || c->out->blocked ||
+	    (c->chat_flags & AC_CHAT_IS_AFLOAT))
 		return false;
-	if (goes_along(c, p->slice))
-		return true;
-	iov = (struct iovec){ (void *)p->slice.data, p->slice.len };
-	return sent_chunk(c, c->d.transport->send(&c->d, &iov, 1, false), iov.iov_len);
+	data = p->slice;
+	if (goes_along(c, data))
+		return sent_chunk(c, (ssize_t)data.len, data.len);
+	iov = (struct iovec){ (void *)data.data, data.len };
+	return sent_chunk(c, c->d.transport->send(&c->d, &iov, 1, false), data.len);
 }
 
 static void send_all(struct ac_chat *c)
@@ -363,7 +366,7 @@ static void weigh(struct ac_chat *c)
 		if (ac_chat_cls_(c)->handle_drain != ac_chat_class.handle_drain)
 			d->flags |= AC_IS_DRAINED;
 	}
-	if ((d->flags & AC_IS_LEAVING) && !c->out)
+	if ((d->flags & AC_IS_LEAVING) && !c->out && !(c->chat_flags & AC_CHAT_IS_AFLOAT))
 		ac_doom_(d, ac_close_reason_when_sent_(d), false);
 }
 
@@ -387,45 +390,51 @@ void ac_flush_(struct ac_chat *c)
 
 	if ((d->flags & NOT_NOW) || (c->out && c->out->flushing))
 		return;
-	if (c->out)
-		c->out->listed = false;
 	if (c->out && (d->flags & AC_IS_CONNECTED) && !send_chunk(c) && !(d->flags & NOT_NOW))
 		flush_queue(c);
 	if (!(d->flags & NOT_NOW))
 		weigh(c);
 }
 
-void ac_chat_sent_(struct ac_chat *c, ssize_t n)
+/* What the kernel would not take goes back to the front of the queue. */
+static int put_back(struct ac_chat *c, const char *data, size_t len)
 {
-	size_t wanted = c->out ? c->out->in_flight : 0;
+	struct ac_producer *p = ac_output_(c) ? ac_copy_new_(data, len) : NULL;
+	struct ac_fifo *fifo;
 
-	if (!wanted)
-		return;
-	c->out->in_flight = 0;
-	sent_chunk(c, n, wanted);
-	if (n < (ssize_t)wanted)
-		c->d.ready &= (uint8_t)~AC_OUT;
-	if (!(c->d.flags & NOT_NOW))
-		weigh(c);
+	if (!p)
+		return -ENOMEM;
+	fifo = &c->out->fifo;
+	p->next = fifo->head;
+	fifo->head = p;
+	if (!p->next)
+		fifo->tail = &p->next;
+	fifo->count++;
+	c->out->memory += len;
+	c->out->total += len;
+	c->out->blocked = true;
+	c->d.ready &= (uint8_t)~AC_OUT;
+	return 0;
 }
 
-/* The poller must not send from memory that is given to others. */
-static void land(struct ac_chat *c)
+void ac_chat_sent_(struct ac_chat *c, const struct ac_found *f)
 {
-	struct ac_poller *p = c->d.map->poller;
+	size_t sent = f->len > 0 ? (size_t)f->len : 0;
 
-	if (!c->out->in_flight || ac_poller_is_stale_(p) || !p->cls->flush)
+	c->chat_flags &= (uint8_t)~AC_CHAT_IS_AFLOAT;
+	if (c->d.flags & NOT_NOW)
 		return;
-	p->cls->flush(p);
-	ac_take_left_over_(&c->d);
+	if (f->len < 0 && f->len != -EAGAIN)
+		ac_unsent_(&c->d, f->len);
+	else if (sent < f->buffer && put_back(c, f->data + sent, f->buffer - sent) < 0)
+		ac_doom_(&c->d, ENOMEM, true);
+	weigh(c);
 }
 
 void ac_output_done_(struct ac_chat *c)
 {
 	struct ac_producer *p;
 
-	if (c->out)
-		land(c);
 	if (!c->out)
 		return;
 	while ((p = ac_fifo_pop(&c->out->fifo)) != NULL)

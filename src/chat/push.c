@@ -2,7 +2,7 @@
  * push.c — what goes into the queue, and whether it still fits.
  *
  * Design: a push either queues all or nothing. What the chat's own handlers left is sent by the frame around
- * them, what others pushed during a pass at its end; at once only from the high-water mark on, and outside
+ * them, what others pushed during a pass, but for the first, at its end; at once from the high-water mark on, and outside
  * of passes. Failures doom the channel, which then closes in its next turn: a push never calls a handler.
  */
 #include "chat.h"
@@ -32,20 +32,18 @@ static int need_room(struct ac_chat *c, size_t len)
 	return ac_output_(c) ? 0 : ac_raise(c, ENOMEM);
 }
 
-/* During a pass others push to it, perhaps many times: all of that goes out when the pass ends. */
+/* The first goes at once. Others may push many times during a pass: what follows goes out when it ends. */
 AC_APART static int pushed_by_others(struct ac_chat *c)
 {
 	struct ac_map *m = c->d.map;
 	bool much = c->out->total >= ac_limit_(&c->d, AC_HIGH_WATER);
 
-	if (m->now && !much && c->out->listed)
+	if (!much && (c->chat_flags & AC_CHAT_IS_LISTED))
 		return 0;
-	if (m->now && !much && ac_names_add_(&m->pushed, ac_name_of_(&c->d)) == 0) {
-		c->out->listed = true;
-		return 0;
-	}
 	ac_flush_(c);
 	ac_touch(&c->d);
+	if (m->now && !much && ac_names_add_(&m->pushed, ac_name_of_(&c->d)) == 0)
+		c->chat_flags |= AC_CHAT_IS_LISTED;
 	return 0;
 }
 

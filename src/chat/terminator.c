@@ -144,7 +144,10 @@ size_t ac_found_index(const struct ac_chat *c)
 
 void ac_set_strip_terminator(struct ac_chat *c, bool strip)
 {
-	c->chat_flags = strip ? 0 : AC_CHAT_KEEPS_TERMINATOR;
+	if (strip)
+		c->chat_flags &= (uint8_t)~AC_CHAT_KEEPS_TERMINATOR;
+	else
+		c->chat_flags |= AC_CHAT_KEEPS_TERMINATOR;
 }
 
 void ac_forget_places_(struct ac_chat *c)

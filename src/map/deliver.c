@@ -117,6 +117,7 @@ void ac_take_left_over_(struct ac_dispatcher *d)
 	}
 	while (p->cls->left_over(p, ac_token_(d), &f)) {
 		d->cls->answered(d, &f);
-		p->cls->give_back(p, &f);
+		if (f.events & AC_DATA)
+			p->cls->give_back(p, &f);
 	}
 }

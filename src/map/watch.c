@@ -66,15 +66,18 @@ int ac_renew_poller_(struct ac_map *m)
 
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < m->slot_used; i++)
+		if (m->slots[i].d && (m->slots[i].d->flags & AC_IS_FED))
+			ac_take_left_over_(m->slots[i].d);
 	ac_poller_free_(m->poller);
 	m->poller = p;
 	for (size_t i = 0; i < m->slot_used; i++) {
 		struct ac_dispatcher *d = m->slots[i].d;
 
-		if (d && (d->flags & AC_IS_COUNTED) && !(d->flags & AC_IS_ALWAYS)) {
-			begin_feeding(d);
-			tell_again(d, 0, wanted(d));
-		}
+		if (!d || !(d->flags & AC_IS_COUNTED) || (d->flags & AC_IS_ALWAYS))
+			continue;
+		begin_feeding(d);
+		tell_again(d, 0, wanted(d));
 	}
 	return 0;
 }

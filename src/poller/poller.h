@@ -17,14 +17,14 @@
 #define AC_WATCH 128
 #define AC_LAPSED 256 /* found: what this came from is watched no more, set it anew */
 #define AC_DATA 512   /* found: len bytes of input, 0: its end, or -errno */
-#define AC_SENT 1024 /* found: the kernel has taken len bytes of what `send` was given, or -errno */
+#define AC_SENT 1024 /* found: of what `send` was given, here lent, len bytes are sent, or -errno */
 
 struct ac_found {
 	uint64_t token;
 	unsigned events;
 	int32_t len;
 	const char *data;
-	unsigned buffer; /* the poller's */
+	unsigned buffer; /* AC_DATA: the poller's; AC_SENT: how many were given */
 };
 
 struct ac_poller {
@@ -49,8 +49,8 @@ struct ac_poller_class {
 	/* negative: for ever. -EEXIST: this thread needs one of its own */
 	int (*wait)(struct ac_poller *p, int64_t timeout_ns);
 	int (*fd)(struct ac_poller *p); /* NULL: none */
-	/* Output that stays where it is until AC_SENT: at once with the next wait, or flush. NULL: none */
-	int (*send)(struct ac_poller *p, int fd, uint64_t token, struct ac_slice data);
+	/* Copies output to be sent with the next wait, or flush; AC_SENT follows. False: no room. */
+	bool (*send)(struct ac_poller *p, int fd, uint64_t token, struct ac_slice data);
 	int (*flush)(struct ac_poller *p);
 	void (*give_back)(struct ac_poller *p, const struct ac_found *f); /* what AC_DATA lent */
 	/* It has been forgotten: the next AC_DATA or AC_SENT that is there already; false: none. */

@@ -109,6 +109,12 @@ static inline int ac_ring_enable_(struct ac_ring *r)
 	return 0;
 }
 
+/* Answers that did not fit into the ring wait in the kernel. */
+static inline bool ac_ring_overflows_(const struct ac_ring *r)
+{
+	return __atomic_load_n(r->uring.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW;
+}
+
 /* Hands over what was requested and takes in what is there, without waiting. */
 static inline int ac_ring_submit_(struct ac_ring *r)
 {
@@ -175,6 +181,7 @@ static inline int ac_ring_recv_(struct ac_ring *r, int fd, uint64_t token)
 	return 0;
 }
 
+/* Answered only if not all of it could be sent. */
 static inline int ac_ring_send_(struct ac_ring *r, int fd, struct ac_slice data, uint64_t token)
 {
 	struct io_uring_sqe *sqe;
@@ -182,7 +189,8 @@ static inline int ac_ring_send_(struct ac_ring *r, int fd, struct ac_slice data,
 
 	if (e < 0)
 		return e;
-	io_uring_prep_send(sqe, fd, data.data, data.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	io_uring_prep_send(sqe, fd, data.data, data.len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+	io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
 	io_uring_sqe_set_data64(sqe, token);
 	return 0;
 }

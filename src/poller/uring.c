@@ -11,16 +11,30 @@
 #include "linux.h"
 #include "ring.h"
 
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
 #define REQUESTS 128
 #define ANSWERS 2048
 #define BATCH 512
+#define SENDS 512
+#define SEND_ROOM 65536
+#define SEND_MOST 2048 /* copying more costs as much as a system call */
+
+/* Output that goes out with the next wait. */
+struct send {
+	uint64_t token;
+	unsigned at, len; /* in `output` */
+	int result;
+};
 
 struct uring_poller {
 	struct ac_poller p;
 	struct ac_ring ring;
+	struct send sends[SENDS];
+	unsigned send_count, output_len;
+	char output[SEND_ROOM];
 	bool guest; /* somebody else waits for us: nothing may lie about in the ring */
 };
 
@@ -29,7 +43,7 @@ static int uring_init(struct ac_poller *p)
 	struct uring_poller *u = (struct uring_poller *)p;
 	int r = ac_ring_init_(&u->ring, REQUESTS, ANSWERS);
 
-	if (r == 0 && ac_poller_room_(p, BATCH) < 0) {
+	if (r == 0 && ac_poller_room_(p, BATCH + SENDS) < 0) {
 		ac_ring_fini_(&u->ring, false);
 		return -ENOMEM;
 	}
@@ -63,7 +77,7 @@ static int check(int fd)
 	return S_ISSOCK(s.st_mode) || S_ISFIFO(s.st_mode) ? 0 : ask_epoll(fd);
 }
 
-/* Slots are never so many: in a token there is room for what the request was. */
+/* Slots are never so many: in a token there is room for what the request was. A send has its number. */
 #define RECEIVE ((uint64_t)1 << 31)
 #define SEND ((uint64_t)1 << 30)
 
@@ -112,21 +126,39 @@ static void received(const struct uring_poller *u, const struct io_uring_cqe *a,
 }
 
 /* A request ends by itself when its answers do not fit into the ring: the caller sets it up again. */
-static bool translate(const struct uring_poller *u, const struct io_uring_cqe *a,
-                      struct ac_found *f)
+static bool translate(struct uring_poller *u, const struct io_uring_cqe *a, struct ac_found *f)
 {
 	if (a->user_data == AC_RING_NOBODY || a->res == -ECANCELED)
 		return false;
+	if (a->user_data & SEND) {
+		u->sends[a->user_data & ~SEND].result = a->res;
+		return false;
+	}
 	f->token = a->user_data;
 	f->data = NULL;
 	f->events = a->flags & IORING_CQE_F_MORE ? 0 : AC_LAPSED;
 	if (a->user_data & RECEIVE)
 		received(u, a, f);
-	else if (a->user_data & SEND)
-		*f = (struct ac_found){ a->user_data & ~SEND, AC_SENT, a->res, NULL, 0 };
 	else
 		f->events = a->res < 0 ? AC_ERR : f->events | ac_linux_events_((uint32_t)a->res);
 	return true;
+}
+
+static void tell_of_send(const struct uring_poller *u, const struct send *s, struct ac_found *f)
+{
+	*f = (struct ac_found){ s->token, AC_SENT, s->result, u->output + s->at, s->len };
+}
+
+/* They have all been tried, and the answers of those that failed are in. */
+static int sends_done(struct uring_poller *u, struct ac_found *found)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < u->send_count; i++)
+		if (u->sends[i].token != AC_RING_NOBODY)
+			tell_of_send(u, &u->sends[i], &found[n++]);
+	u->send_count = u->output_len = 0;
+	return n;
 }
 
 static int uring_wait(struct ac_poller *p, int64_t timeout_ns)
@@ -146,12 +178,25 @@ static int uring_wait(struct ac_poller *p, int64_t timeout_ns)
 		n += translate(u, a, &p->found[n]);
 	}
 	io_uring_cq_advance(&u->ring.uring, seen);
+	if (u->send_count && n < BATCH && !ac_ring_overflows_(&u->ring))
+		n += sends_done(u, p->found + n);
 	return n;
 }
 
-static int uring_send(struct ac_poller *p, int fd, uint64_t token, struct ac_slice data)
+static bool uring_send(struct ac_poller *p, int fd, uint64_t token, struct ac_slice data)
 {
-	return ac_ring_send_(&((struct uring_poller *)p)->ring, fd, data, token | SEND);
+	struct uring_poller *u = (struct uring_poller *)p;
+	struct ac_slice copy = { u->output + u->output_len, data.len };
+
+	if (data.len > SEND_MOST || u->send_count == SENDS ||
+	    data.len > SEND_ROOM - u->output_len ||
+	    ac_ring_send_(&u->ring, fd, copy, SEND | u->send_count) < 0)
+		return false;
+	memcpy(u->output + u->output_len, data.data, data.len);
+	u->sends[u->send_count++] =
+		(struct send){ token, u->output_len, (unsigned)data.len, (int)data.len };
+	u->output_len += (unsigned)data.len;
+	return true;
 }
 
 static int uring_flush(struct ac_poller *p)
@@ -165,6 +210,18 @@ static void uring_give_back(struct ac_poller *p, const struct ac_found *f)
 		ac_ring_lend_(&((struct uring_poller *)p)->ring, f->buffer);
 }
 
+static bool sent_of(struct uring_poller *u, uint64_t token, struct ac_found *ret_found)
+{
+	for (unsigned i = 0; i < u->send_count; i++) {
+		if (u->sends[i].token != token)
+			continue;
+		tell_of_send(u, &u->sends[i], ret_found);
+		u->sends[i].token = AC_RING_NOBODY;
+		return true;
+	}
+	return false;
+}
+
 /* What is taken out of the middle stays in the ring as an answer for nobody. */
 static bool uring_left_over(struct ac_poller *p, uint64_t token, struct ac_found *ret_found)
 {
@@ -172,15 +229,20 @@ static bool uring_left_over(struct ac_poller *p, uint64_t token, struct ac_found
 	struct io_uring_cqe *a;
 	unsigned head;
 
+	if (ac_poller_is_stale_(p)) /* the parent sends it, and reads */
+		return sent_of(u, token, ret_found);
 	io_uring_for_each_cqe(&u->ring.uring, head, a)
 	{
-		if ((a->user_data & ~(RECEIVE | SEND)) != token || a->user_data == token ||
-		    !translate(u, a, ret_found))
+		bool is_send = a->user_data != AC_RING_NOBODY && (a->user_data & SEND);
+
+		if (a->user_data != (token | RECEIVE) && !is_send)
 			continue;
+		is_send = !translate(u, a, ret_found);
 		a->user_data = AC_RING_NOBODY;
-		return true;
+		if (!is_send)
+			return true;
 	}
-	return false;
+	return sent_of(u, token, ret_found);
 }
 
 static int uring_own_fd(struct ac_poller *p)
