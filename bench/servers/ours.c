@@ -22,10 +22,9 @@ static struct guest *guests;
 
 static int echo_line(struct ac_chat *c)
 {
-	struct ac_slice line = ac_incoming(c);
+	struct ac_slice line = ac_incoming(c); /* with its CRLF: one push */
 
-	AC_TRY(c, ac_push(c, line.data, line.len));
-	return ac_push(c, "\r\n", 2);
+	return ac_push(c, line.data, line.len);
 }
 
 static const struct ac_chat_class echo_class = {
@@ -81,7 +80,6 @@ static const struct ac_chat_class guest_class = {
 
 static void guest_enters(struct guest *g)
 {
-	ac_set_strip_terminator(&g->c, false);
 	g->next = guests;
 	g->link = &guests;
 	if (guests)
@@ -102,6 +100,7 @@ static int begin_lines(struct ac_dispatcher *d, int fd, const struct ac_addr *pe
 		return ac_raise(d, errno);
 	if (service.work == WORK_BROADCAST)
 		guest_enters((struct guest *)c);
+	ac_set_strip_terminator(c, false);
 	return ac_set_terminator(c, "\r\n", 2);
 }
 

@@ -151,9 +151,12 @@ int ac_watch_(struct ac_dispatcher *d)
 
 void ac_unwatch_(struct ac_dispatcher *d)
 {
+	const struct ac_poller *p = d->map->poller;
+	bool forgotten = p->cls->forgets && (d->flags & AC_IS_CLOSING);
+
 	if (!(d->flags & AC_IS_COUNTED))
 		return;
-	if (d->watched && !(d->flags & AC_IS_ALWAYS) && !ac_poller_is_stale_(d->map->poller)) {
+	if (d->watched && !(d->flags & AC_IS_ALWAYS) && !forgotten && !ac_poller_is_stale_(p)) {
 		tell(d, d->watched, 0);
 		if ((d->flags & AC_IS_FED) && !(d->flags & AC_IS_CLOSING))
 			ac_take_left_over_(d);

@@ -71,6 +71,7 @@ const struct ac_poller_class ac_poller_epoll_ = {
 	.name = "epoll",
 	.size = sizeof(struct epoll_poller),
 	.edge = true,
+	.forgets = true,
 	.kernel = true,
 	.init = epoll_init,
 	.fini = epoll_fini,

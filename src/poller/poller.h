@@ -40,7 +40,8 @@ struct ac_poller_class {
 	size_t size;
 	bool edge;
 	bool feeds;
-	bool vague;  /* AC_PRI may be said of any input */
+	bool vague;   /* AC_PRI may be said of any input */
+	bool forgets; /* a descriptor that is closed, by itself */
 	bool kernel; /* keeps what it was told in the kernel: a forked child needs one of its own */
 	int (*init)(struct ac_poller *p);
 	void (*fini)(struct ac_poller *p);
