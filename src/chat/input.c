@@ -358,18 +358,21 @@ static int read_more(struct ac_chat *c, char *buffer)
 	return got(c, at, d->transport->recv(d, at, size));
 }
 
-/* What the poller has read is cut where it lies, unless there is a rest to put in front of it. */
-static int take_lent(struct ac_chat *c, char *buffer)
+/* What the poller has read for it, or NULL. */
+static const struct ac_found *lent_to(const struct ac_chat *c)
 {
-	struct ac_dispatcher *d = &c->d;
-	const struct ac_found *f = d->map->lent;
+	const struct ac_found *f = c->d.map->lent;
+
+	return f && f->token == ac_token_(&c->d) ? f : NULL;
+}
+
+/* It is cut where it lies, unless there is a rest to put in front of it. */
+static int take_lent(struct ac_chat *c, const struct ac_found *f, char *buffer)
+{
 	char *at = buffer + AC_READ_HEADROOM;
 
-	d->flags |= AC_HAS_READ;
-	d->ready &= (uint8_t)~AC_IN;
-	if (!f || f->token != ac_token_(d))
-		return 0;
-	d->map->lent = NULL;
+	c->d.flags |= AC_HAS_READ;
+	c->d.map->lent = NULL;
 	if (f->len > 0 && c->in && c->in->rest)
 		memcpy(at, f->data, (size_t)f->len);
 	else if (f->len > 0)
@@ -396,19 +399,29 @@ static int feed_held(struct ac_chat *c, char *buffer)
 	return r;
 }
 
+/* A chat that is fed has nothing to read by itself. */
+static int read_some(struct ac_chat *c, char *buffer)
+{
+	const struct ac_found *f = lent_to(c);
+
+	if (c->d.flags & AC_IS_HOLDING)
+		return feed_held(c, buffer);
+	if (c->d.flags & AC_IS_FED)
+		c->d.ready &= (uint8_t)~AC_IN;
+	if (f)
+		return take_lent(c, f, buffer);
+	return c->d.flags & AC_IS_FED ? 0 : read_more(c, buffer);
+}
+
 int ac_chat_read_(struct ac_dispatcher *d)
 {
-	struct ac_chat *c = (struct ac_chat *)d;
 	struct ac_map *m = d->map;
 	char *buffer = ac_buffer_take_(m);
 	int r;
 
 	if (!buffer)
 		return ac_raise(d, ENOMEM);
-	if (d->flags & AC_IS_HOLDING)
-		r = feed_held(c, buffer);
-	else
-		r = d->flags & AC_IS_FED ? take_lent(c, buffer) : read_more(c, buffer);
+	r = read_some((struct ac_chat *)d, buffer);
 	ac_buffer_give_(m, buffer);
 	return r;
 }

@@ -48,6 +48,8 @@ static void feed(struct ac_map *m, struct ac_dispatcher *d, const struct ac_foun
 		ac_tell_poller_(d); /* it holds input now: no more of it */
 	}
 	m->lent = outer;
+	if (d && (f->events & AC_FULL))
+		ac_feed_no_more_(d);
 }
 
 static struct ac_dispatcher *channel_of(struct ac_map *m, const struct ac_found *f)

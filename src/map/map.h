@@ -198,6 +198,7 @@ void ac_unwatch_(struct ac_dispatcher *d);
 void ac_tell_poller_(struct ac_dispatcher *d); /* a level one: of a change of interest */
 void ac_mute_(struct ac_dispatcher *d);        /* not to be told of until it is told of again */
 void ac_lapsed_(struct ac_dispatcher *d, bool feed);
+void ac_feed_no_more_(struct ac_dispatcher *d); /* it reads much: one large read is better */
 int ac_renew_poller_(struct ac_map *m);
 
 /* ---- deliver.c: what it has found ---- */

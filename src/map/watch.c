@@ -104,6 +104,16 @@ void ac_lapsed_(struct ac_dispatcher *d, bool feed)
 		tell_again(d, left, d->watched);
 }
 
+void ac_feed_no_more_(struct ac_dispatcher *d)
+{
+	if (!(d->flags & AC_IS_FED) || !(d->flags & AC_IS_COUNTED))
+		return;
+	d->flags &= ~(uint32_t)AC_IS_FED;
+	d->flags |= AC_ASKS_MARK;
+	if (!(d->flags & AC_IS_NUMB))
+		tell_again(d, d->watched, wanted(d));
+}
+
 /* Inside a nested pass a level poller would report a busy channel again and again: it is not told of. */
 void ac_mute_(struct ac_dispatcher *d)
 {

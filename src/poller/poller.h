@@ -17,6 +17,7 @@
 #define AC_WATCH 128
 #define AC_LAPSED 256 /* found: what this came from is watched no more, set it anew */
 #define AC_DATA 512   /* found: len bytes of input, 0: its end, or -errno */
+#define AC_FULL 2048  /* found: with AC_DATA: a buffer was too small, there may be much more */
 #define AC_SENT 1024 /* found: of what `send` was given, here lent, len bytes are sent, or -errno */
 
 struct ac_found {

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define AC_RING_BUFFERS 128 /* a power of two */
-#define AC_RING_BUFFER_SIZE 8192
+#define AC_RING_BUFFER_SIZE 16384
 
 struct ac_ring {
 	struct io_uring uring;

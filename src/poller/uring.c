@@ -119,6 +119,8 @@ static void received(const struct uring_poller *u, const struct io_uring_cqe *a,
 	f->token = a->user_data & ~RECEIVE;
 	f->events |= AC_DATA;
 	f->len = a->res == -ENOBUFS ? -EAGAIN : a->res;
+	if (a->res == AC_RING_BUFFER_SIZE)
+		f->events |= AC_FULL;
 	if (a->flags & IORING_CQE_F_BUFFER) {
 		f->buffer = a->flags >> IORING_CQE_BUFFER_SHIFT;
 		f->data = u->ring.buffers + (size_t)f->buffer * AC_RING_BUFFER_SIZE;
