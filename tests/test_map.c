@@ -20,7 +20,7 @@ static void unknown_poller_is_said_with_those_there_are(void **state)
 	errno = 0;
 	assert_null(ac_map_new(&opts));
 	assert_int_equal(errno, EINVAL);
-	assert_memory_equal(line, "unknown poller \"kqueue\": this build has epoll, ", 47);
+	assert_non_null(strstr(line, "unknown poller \"kqueue\": this build has "));
 }
 
 static void poller_is_the_one_asked_for(void **state)

@@ -6,10 +6,10 @@
 #include <string.h>
 
 static const struct ac_poller_class *const pollers[] = {
-	&ac_poller_epoll_,
 #ifdef AC_WITH_URING
 	&ac_poller_uring_,
 #endif
+	&ac_poller_epoll_,
 	&ac_poller_poll_,
 	&ac_poller_select_,
 };
@@ -17,7 +17,7 @@ static const struct ac_poller_class *const pollers[] = {
 const char *ac_poller_names_(void)
 {
 #ifdef AC_WITH_URING
-	return "epoll, io_uring, poll, select";
+	return "io_uring, epoll, poll, select";
 #else
 	return "epoll, poll, select";
 #endif
