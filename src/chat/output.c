@@ -299,13 +299,14 @@ static bool sent_chunk(struct ac_chat *c, ssize_t n, size_t wanted)
 	return true;
 }
 
-/* The poller sends it with the next wait, if the chat's turn is about to end. */
+/* The poller sends it with the next wait, if the chat's turn is about to end and nobody waits for that. */
 static bool goes_along(struct ac_chat *c, struct ac_slice data)
 {
 	struct ac_dispatcher *d = &c->d;
 	struct ac_poller *p = d->map->poller;
 
 	if (!(d->flags & AC_IS_FED) || !(d->flags & AC_IS_BUSY) || (d->flags & AC_IS_LEAVING) ||
+	    ac_chat_cls_(c)->handle_drain != ac_chat_class.handle_drain ||
 	    !p->cls->send(p, d->fd, ac_token_(d), data))
 		return false;
 	d->flags |= AC_HAS_WRITTEN;
@@ -366,7 +367,12 @@ static void weigh(struct ac_chat *c)
 		if (ac_chat_cls_(c)->handle_drain != ac_chat_class.handle_drain)
 			d->flags |= AC_IS_DRAINED;
 	}
-	if ((d->flags & AC_IS_LEAVING) && !c->out && !(c->chat_flags & AC_CHAT_IS_AFLOAT))
+	if (c->chat_flags & AC_CHAT_IS_AFLOAT) {
+		if (c->out || (d->flags & AC_IS_LEAVING))
+			ac_queue_(d); /* the next wait is to be short */
+		return;
+	}
+	if ((d->flags & AC_IS_LEAVING) && !c->out)
 		ac_doom_(d, ac_close_reason_when_sent_(d), false);
 }
 

@@ -82,7 +82,7 @@ static void send_pushed(struct ac_map *m)
 		if (d && ac_enter_(d))
 			ac_leave_(d);
 	}
-	if (m->pushed.count < count) /* a nested pass has done it */
+	if (count == 0 || m->pushed.count < count) /* a nested pass has done it */
 		return;
 	left = m->pushed.count - count;
 	memmove(m->pushed.at, m->pushed.at + count, left * sizeof(struct ac_name));

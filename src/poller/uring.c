@@ -203,7 +203,9 @@ static bool uring_send(struct ac_poller *p, int fd, uint64_t token, struct ac_sl
 
 static int uring_flush(struct ac_poller *p)
 {
-	return ac_ring_submit_(&((struct uring_poller *)p)->ring);
+	struct uring_poller *u = (struct uring_poller *)p;
+
+	return u->send_count ? ac_ring_submit_(&u->ring) : 0;
 }
 
 static void uring_give_back(struct ac_poller *p, const struct ac_found *f)
