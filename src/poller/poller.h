@@ -3,7 +3,8 @@
  *
  * Contract: `set` tells a poller the events of one descriptor (AC_IN | AC_OUT | AC_PRI); AC_WATCH alone
  * watches for errors and hang-up only, 0 forgets the descriptor. `wait` fills `found` and returns how
- * many; the batch is complete before anything is dispatched. A token is handed back as it was given.
+ * many; the batch is complete before anything is dispatched. A token is handed back as it was given;
+ * its bits 30 and 31 are clear.
  * A poller that `feeds` can be told AC_FEED: then the input itself is found, lent until it is given back.
  * A poller with `edge` reports changes, and all of them, whatever events were asked for; the caller keeps
  * what is ready. Others report what is ready and was asked for, at every wait.

@@ -120,7 +120,9 @@ static inline int ac_ring_submit_(struct ac_ring *r)
 {
 	int e = ac_ring_enable_(r);
 
-	return e < 0 ? e : io_uring_submit_and_get_events(&r->uring);
+	if (e == 0)
+		e = io_uring_submit_and_get_events(&r->uring);
+	return e < 0 ? e : 0;
 }
 
 /* The same, and waits for an answer; timeout in nanoseconds, negative: for ever. */

@@ -34,6 +34,7 @@ struct uring_poller {
 	struct ac_ring ring;
 	struct send sends[SENDS];
 	unsigned send_count, output_len;
+	bool untold; /* they were sent, but answers of some that failed may still be to come */
 	char output[SEND_ROOM];
 	bool guest; /* somebody else waits for us: nothing may lie about in the ring */
 };
@@ -166,7 +167,7 @@ static int sends_done(struct uring_poller *u, struct ac_found *found)
 static int uring_wait(struct ac_poller *p, int64_t timeout_ns)
 {
 	struct uring_poller *u = (struct uring_poller *)p;
-	int r = ac_ring_wait_(&u->ring, timeout_ns), n = 0;
+	int r = ac_ring_wait_(&u->ring, u->untold ? 0 : timeout_ns), n = 0;
 	unsigned head, seen = 0;
 	struct io_uring_cqe *a;
 
@@ -180,7 +181,8 @@ static int uring_wait(struct ac_poller *p, int64_t timeout_ns)
 		n += translate(u, a, &p->found[n]);
 	}
 	io_uring_cq_advance(&u->ring.uring, seen);
-	if (u->send_count && n < BATCH && !ac_ring_overflows_(&u->ring))
+	u->untold = u->send_count && (n == BATCH || ac_ring_overflows_(&u->ring));
+	if (!u->untold)
 		n += sends_done(u, p->found + n);
 	return n;
 }
