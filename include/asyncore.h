@@ -64,8 +64,8 @@ struct ac_found;
 /* The version the program runs with, as "0.1.0"; AC_VERSION is the one it was compiled with. */
 AC_API const char *ac_version(void);
 
-/* Whether this build has a feature: a poller ("select", "poll", "epoll"), "sendfile", "ipv6",
- * "unix". Unknown names are false. */
+/* Whether this build has a feature: a poller ("io_uring", "epoll", "poll", "select"), "sendfile",
+ * "ipv6", "unix". Unknown names are false. */
 AC_API bool ac_has(const char *feature);
 
 /*
@@ -183,7 +183,7 @@ enum ac_limit {
 
 /* All zero, or a NULL pointer: the defaults. */
 struct ac_map_opts {
-	const char *poller; /* "select", "poll", "epoll"; NULL: the best here */
+	const char *poller; /* "io_uring", "epoll", "poll", "select"; NULL: the best here */
 	ac_log_fn *log;     /* NULL: lines on stderr */
 	void *log_arg;
 	size_t limits[AC_LIMITS]; /* 0: the default */

@@ -306,7 +306,7 @@ static bool goes_along(struct ac_chat *c, struct ac_slice data)
 	struct ac_poller *p = d->map->poller;
 
 	if (!(d->flags & AC_IS_FED) || !(d->flags & AC_IS_BUSY) || (d->flags & AC_IS_LEAVING) ||
-	    ac_chat_cls_(c)->handle_drain != ac_chat_class.handle_drain ||
+	    ac_poller_is_stale_(p) || ac_chat_cls_(c)->handle_drain != ac_chat_class.handle_drain ||
 	    !p->cls->send(p, d->fd, ac_token_(d), data))
 		return false;
 	d->flags |= AC_HAS_WRITTEN;

@@ -89,9 +89,8 @@ void ac_take_over_(struct ac_map *m, int count)
 
 void ac_deliver_(struct ac_map *m)
 {
-	struct ac_poller *p = m->poller;
-
 	while (m->batch_at < m->batch_end) {
+		struct ac_poller *p = m->poller; /* a handler may have it made anew */
 		const struct ac_found *f = &p->found[m->batch_at++];
 		struct ac_dispatcher *d;
 
@@ -100,7 +99,8 @@ void ac_deliver_(struct ac_map *m)
 		d = channel_of(m, f);
 		if (d)
 			feed(m, d, f);
-		p->cls->give_back(p, f);
+		if (!ac_poller_is_stale_(p))
+			p->cls->give_back(p, f);
 	}
 }
 

@@ -112,8 +112,10 @@ static int pass(struct ac_map *m, int64_t timeout, bool held)
 	run_queue(m, limit);
 	ac_tasks_run_(m, held);
 	send_pushed(m);
-	if (m->depth == 1)
+	if (m->depth == 1) {
 		ac_graves_empty_(m);
+		ac_free_given_up_(m);
+	}
 	if (n < 0)
 		ac_error_settle_(m, -n, m->poller->cls->name, "wait");
 	n = n < 0 ? n : m->exit;
@@ -173,9 +175,16 @@ int ac_fd(struct ac_map *map)
 {
 	struct ac_map *m = ac_map_of_(map);
 
+	int r;
+
 	if (!m)
 		return -ENOMEM;
-	return m->poller->cls->fd ? m->poller->cls->fd(m->poller) : -ENOTSUP;
+	if (!m->poller->cls->fd)
+		return -ENOTSUP;
+	r = ac_poller_is_stale_(m->poller) ? -EEXIST : m->poller->cls->fd(m->poller);
+	if (r == -EEXIST && (r = ac_renew_poller_(m)) == 0)
+		r = m->poller->cls->fd(m->poller);
+	return r;
 }
 
 double ac_next_timeout(struct ac_map *map)

@@ -108,6 +108,7 @@ static void map_destroy(struct ac_map *m)
 		own_map = NULL;
 		pthread_setspecific(own_map_key, NULL);
 	}
+	ac_free_given_up_(m);
 	ac_poller_free_(m->poller);
 	if (m->spare >= 0)
 		ac_sys_close_(m->spare);

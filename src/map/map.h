@@ -62,6 +62,8 @@ struct ac_chunk {
 
 struct ac_map {
 	struct ac_poller *poller;
+	struct ac_poller
+		*given_up; /* others before it, whose memory may still be lent to handlers */
 	bool edge, exit, doomed;
 	unsigned depth; /* passes and frames on the stack */
 	unsigned loops; /* calls of ac_loop on the stack */
@@ -200,6 +202,7 @@ void ac_mute_(struct ac_dispatcher *d);        /* not to be told of until it is 
 void ac_lapsed_(struct ac_dispatcher *d, bool feed);
 void ac_feed_no_more_(struct ac_dispatcher *d); /* it reads much: one large read is better */
 int ac_renew_poller_(struct ac_map *m);
+void ac_free_given_up_(struct ac_map *m);
 
 /* ---- deliver.c: what it has found ---- */
 void ac_take_over_(struct ac_map *m, int count);  /* readiness; input it leaves … */

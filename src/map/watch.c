@@ -43,8 +43,11 @@ static unsigned wanted(const struct ac_dispatcher *d)
 static int tell(struct ac_dispatcher *d, unsigned old, unsigned events)
 {
 	struct ac_poller *p = d->map->poller;
-	int r = p->cls->set(p, d->fd, ac_token_(d), old, events);
+	int r;
 
+	if (ac_poller_is_stale_(p)) /* the new one is told of all */
+		return ac_renew_poller_(d->map);
+	r = p->cls->set(p, d->fd, ac_token_(d), old, events);
 	if (r == 0)
 		d->watched = (uint8_t)events;
 	return r;
@@ -58,6 +61,18 @@ static void tell_again(struct ac_dispatcher *d, unsigned old, unsigned events)
 		ac_doom_(d, -r, true);
 }
 
+static int tell_first(struct ac_dispatcher *d)
+{
+	int r = tell(d, 0, wanted(d));
+
+	if (r != -EPERM)
+		return r;
+	d->flags |= AC_IS_ALWAYS;
+	d->ready = AC_IN | AC_OUT;
+	d->watched = AC_WATCH;
+	return 0;
+}
+
 /* The one refused before may be had now, or the other way round: either has the same way of telling. */
 int ac_renew_poller_(struct ac_map *m)
 {
@@ -69,17 +84,31 @@ int ac_renew_poller_(struct ac_map *m)
 	for (size_t i = 0; i < m->slot_used; i++)
 		if (m->slots[i].d && (m->slots[i].d->flags & AC_IS_FED))
 			ac_take_left_over_(m->slots[i].d);
-	ac_poller_free_(m->poller);
+	m->poller->next = m->given_up;
+	m->given_up = m->poller;
 	m->poller = p;
+	m->batch_at = m->batch_end = 0;
 	for (size_t i = 0; i < m->slot_used; i++) {
 		struct ac_dispatcher *d = m->slots[i].d;
 
 		if (!d || !(d->flags & AC_IS_COUNTED) || (d->flags & AC_IS_ALWAYS))
 			continue;
 		begin_feeding(d);
-		tell_again(d, 0, wanted(d));
+		r = tell_first(d);
+		if (r < 0)
+			ac_doom_(d, -r, true);
 	}
 	return 0;
+}
+
+void ac_free_given_up_(struct ac_map *m)
+{
+	while (m->given_up) {
+		struct ac_poller *p = m->given_up;
+
+		m->given_up = p->next;
+		ac_poller_free_(p);
+	}
 }
 
 void ac_tell_poller_(struct ac_dispatcher *d)
@@ -130,15 +159,10 @@ static int begin(struct ac_dispatcher *d)
 
 	begin_feeding(d);
 	if (r == 0)
-		r = tell(d, 0, wanted(d));
+		r = tell_first(d);
 	if (r == -EEXIST && (r = ac_renew_poller_(m)) == 0)
-		r = tell(d, 0, wanted(d));
-	if (r != -EPERM)
-		return r;
-	d->flags |= AC_IS_ALWAYS;
-	d->ready = AC_IN | AC_OUT;
-	d->watched = AC_WATCH;
-	return 0;
+		r = tell_first(d);
+	return r;
 }
 
 int ac_watch_(struct ac_dispatcher *d)
@@ -163,10 +187,11 @@ void ac_unwatch_(struct ac_dispatcher *d)
 {
 	const struct ac_poller *p = d->map->poller;
 	bool forgotten = p->cls->forgets && (d->flags & AC_IS_CLOSING);
+	bool told = d->watched || (d->flags & AC_IS_FED); /* or output of it is with the poller */
 
 	if (!(d->flags & AC_IS_COUNTED))
 		return;
-	if (d->watched && !(d->flags & AC_IS_ALWAYS) && !forgotten && !ac_poller_is_stale_(p)) {
+	if (told && !(d->flags & AC_IS_ALWAYS) && !forgotten && !ac_poller_is_stale_(p)) {
 		tell(d, d->watched, 0);
 		if ((d->flags & AC_IS_FED) && !(d->flags & AC_IS_CLOSING))
 			ac_take_left_over_(d);

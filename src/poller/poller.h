@@ -33,8 +33,9 @@ struct ac_poller {
 	const struct ac_poller_class *cls;
 	struct ac_found *found;
 	size_t cap;
-	unsigned forks; /* when it was made */
-	int refused;    /* a better one was, with this -errno */
+	unsigned forks;         /* when it was made */
+	int refused;            /* a better one was, with this -errno */
+	struct ac_poller *next; /* of those given up */
 };
 
 struct ac_poller_class {

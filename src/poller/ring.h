@@ -41,6 +41,7 @@ static inline int ac_ring_init_(struct ac_ring *r, unsigned entries, unsigned an
 
 	r->enabled = false;
 	r->lent = NULL;
+	r->buffers = NULL;
 	if (e < 0)
 		return e;
 	e = io_uring_ring_dontfork(&r->uring);
@@ -50,18 +51,29 @@ static inline int ac_ring_init_(struct ac_ring *r, unsigned entries, unsigned an
 }
 
 #define AC_RING_LENT_SIZE (AC_RING_BUFFERS * sizeof(struct io_uring_buf))
-#define AC_RING_INPUT_SIZE (AC_RING_LENT_SIZE + (size_t)AC_RING_BUFFERS * AC_RING_BUFFER_SIZE)
+#define AC_RING_INPUT_SIZE ((size_t)AC_RING_BUFFERS * AC_RING_BUFFER_SIZE)
 
-/* A child has the descriptor, which is the parent's as well, and none of the memory. */
+static inline void *ac_ring_map_(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static inline void ac_ring_unmap_(void *memory, size_t size)
+{
+	if (memory && memory != MAP_FAILED)
+		munmap(memory, size);
+}
+
+/* A child has the descriptor, which is the parent's as well, and no memory but that of the input. */
 static inline void ac_ring_fini_(struct ac_ring *r, bool in_child)
 {
-	if (in_child) {
+	if (in_child)
 		close(r->uring.ring_fd);
-		return;
-	}
-	io_uring_queue_exit(&r->uring);
-	if (r->lent)
-		munmap(r->lent, AC_RING_INPUT_SIZE);
+	else
+		io_uring_queue_exit(&r->uring);
+	if (!in_child)
+		ac_ring_unmap_(r->lent, AC_RING_LENT_SIZE);
+	ac_ring_unmap_(r->buffers, AC_RING_INPUT_SIZE);
 }
 
 static inline void ac_ring_lend_(struct ac_ring *r, unsigned buffer)
@@ -71,29 +83,35 @@ static inline void ac_ring_lend_(struct ac_ring *r, unsigned buffer)
 	io_uring_buf_ring_advance(r->lent, 1);
 }
 
-/* Memory for input, at first use. The kernel holds on to its first pages: a fork must not copy them. */
+/* The kernel holds on to the pages in which buffers are lent: a fork must not copy them. */
+static inline int ac_ring_register_(struct ac_ring *r, void *lent)
+{
+	struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t)lent,
+		                        .ring_entries = AC_RING_BUFFERS };
+
+	if (madvise(lent, AC_RING_LENT_SIZE, MADV_DONTFORK) < 0)
+		return -errno;
+	return io_uring_register_buf_ring(&r->uring, &reg, 0);
+}
+
+/* Memory for input, at first use. */
 static inline int ac_ring_make_buffers_(struct ac_ring *r)
 {
-	struct io_uring_buf_reg reg = { .ring_entries = AC_RING_BUFFERS };
-	void *memory;
+	void *lent, *buffers;
 	int e;
 
 	if (r->lent)
 		return 0;
-	memory = mmap(NULL, AC_RING_INPUT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-	              -1, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	reg.ring_addr = (uintptr_t)memory;
-	e = madvise(memory, AC_RING_INPUT_SIZE, MADV_DONTFORK) < 0 ? -errno : 0;
-	if (e == 0)
-		e = io_uring_register_buf_ring(&r->uring, &reg, 0);
+	lent = ac_ring_map_(AC_RING_LENT_SIZE);
+	buffers = ac_ring_map_(AC_RING_INPUT_SIZE);
+	e = lent == MAP_FAILED || buffers == MAP_FAILED ? -ENOMEM : ac_ring_register_(r, lent);
 	if (e < 0) {
-		munmap(memory, AC_RING_INPUT_SIZE);
+		ac_ring_unmap_(lent, AC_RING_LENT_SIZE);
+		ac_ring_unmap_(buffers, AC_RING_INPUT_SIZE);
 		return e;
 	}
-	r->lent = memory;
-	r->buffers = (char *)memory + AC_RING_LENT_SIZE;
+	r->lent = lent;
+	r->buffers = buffers;
 	for (unsigned i = 0; i < AC_RING_BUFFERS; i++)
 		ac_ring_lend_(r, i);
 	return 0;
