@@ -31,7 +31,7 @@ static const char help[] =
 	"  -H, --header 'NAME: VALUE'\n"
 	"                         send this field too, or instead of the usual one\n"
 	"      --timeout SECONDS  give up when nothing came for so long (30; 0: never)\n"
-	"  -p, --poller NAME      select, poll or epoll instead of the best\n"
+	"  -p, --poller NAME      io_uring, epoll, poll or select instead of the best\n"
 	"  -q, --quiet            no progress and no notes, errors only\n"
 	"      --help             this text\n"
 	"\n"

@@ -19,7 +19,7 @@ static const char help[] =
 	"Serves the files below DIR (the current folder) over HTTP/1.1, and nothing outside it.\n\n"
 	"  -l, --listen ADDRESS     HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated\n"
 	"                           (127.0.0.1:8000; port 0: any free one)\n"
-	"  -p, --poller NAME        epoll, poll or select\n"
+	"  -p, --poller NAME        io_uring, epoll, poll or select\n"
 	"      --log FILE           append the access log to FILE (standard output)\n"
 	"  -q, --quiet              no access log\n"
 	"      --max-connections N  more are answered with 503 (80 % of the open files allowed, "

@@ -2,8 +2,7 @@
  * poll.c — POSIX poll.
  *
  * Invariants: place[fd] is the descriptor's index in pollfds plus one, 0 while it is not watched;
- * tokens[i] belongs to pollfds[i]. Both arrays are dense: the last entry fills a hole. cap of them fit,
- * in `found` too. No descriptor has two entries, whatever the caller believes: one that was closed
+ * tokens[i] belongs to pollfds[i]. Both arrays are dense: the last entry fills a hole. cap of them fit. No descriptor has two entries, whatever the caller believes: one that was closed
  * without a word and is used again takes over the entry.
  */
 #include "poller.h"
@@ -12,17 +11,20 @@
 #include <poll.h>
 #include <string.h>
 
+#define BATCH 512
+
 struct poll_poller {
 	struct ac_poller p;
 	struct pollfd *pollfds;
 	uint64_t *tokens;
 	unsigned *place;
 	size_t count, cap, places;
+	size_t from; /* where the next wait begins to look: more than a batch may be ready each time */
 };
 
 static int poll_init(struct ac_poller *p)
 {
-	return ac_poller_room_(p, 64);
+	return ac_poller_room_(p, BATCH);
 }
 
 static void poll_fini(struct ac_poller *p)
@@ -68,8 +70,6 @@ static int make_entry(struct poll_poller *q)
 	if (!tokens)
 		return -ENOMEM;
 	q->tokens = tokens;
-	if (ac_poller_room_(&q->p, cap) < 0)
-		return -ENOMEM;
 	q->cap = cap;
 	return 0;
 }
@@ -127,15 +127,20 @@ static unsigned meaning(int e)
 static int poll_wait(struct ac_poller *p, int64_t timeout_ns)
 {
 	struct poll_poller *q = (struct poll_poller *)p;
+	size_t at;
 	int left = poll(q->pollfds, (nfds_t)q->count, ac_poller_ms_(timeout_ns)), n = 0;
 
 	if (left < 0)
 		return errno == EINTR ? 0 : -errno;
-	for (size_t i = 0; left > 0 && i < q->count; i++) {
-		if (!q->pollfds[i].revents)
-			continue;
-		p->found[n++] = (struct ac_found){ q->tokens[i], meaning(q->pollfds[i].revents) };
-		left--;
+	if (left > BATCH)
+		left = BATCH;
+	for (size_t i = 0; n < left && i < q->count; i++) {
+		if (q->from >= q->count)
+			q->from = 0;
+		at = q->from++;
+		if (q->pollfds[at].revents)
+			p->found[n++] =
+				(struct ac_found){ q->tokens[at], meaning(q->pollfds[at].revents) };
 	}
 	return n;
 }
