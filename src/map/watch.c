@@ -57,6 +57,8 @@ static void tell_again(struct ac_dispatcher *d, unsigned old, unsigned events)
 {
 	int r = tell(d, old, events);
 
+	if (r == -EEXIST) /* in a thread that is not the ring's */
+		r = ac_renew_poller_(d->map);
 	if (r < 0)
 		ac_doom_(d, -r, true);
 }
