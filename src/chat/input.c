@@ -238,9 +238,9 @@ static void find_terminator(struct ac_chat *c, const struct ac_feed *f, bool las
 	at = ac_find_(data, len, s.data, s.len);
 	ret->at = at == AC_NOT_FOUND ? at : f->pos + at;
 	ret->len = s.len;
-	ret->index = 0;
-	if (at == AC_NOT_FOUND)
-		ret->held = last ? 0 : ac_find_prefix_at_end(data, len, s.data, s.len);
+	ret->index = ret->held = 0;
+	if (at == AC_NOT_FOUND && !last)
+		ret->held = ac_find_prefix_at_end(data, len, s.data, s.len);
 }
 
 /* 1: the rest cannot be cut yet. */

@@ -190,8 +190,9 @@ static inline int ac_ring_recv_(struct ac_ring *r, int fd, uint64_t token)
 	struct io_uring_sqe *sqe;
 	int e = ac_ring_make_buffers_(r);
 
-	if (e == 0)
-		e = ac_ring_request_(r, &sqe);
+	if (e < 0)
+		return e;
+	e = ac_ring_request_(r, &sqe);
 	if (e < 0)
 		return e;
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
