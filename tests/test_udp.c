@@ -184,7 +184,7 @@ static void refused_datagram_is_told_once_and_closes_nobody(void **state)
 	close(fd);
 }
 
-static void paused_datagram_socket_outlives_its_error(void **state)
+static void paused_datagram_socket_keeps_its_error_for_the_resume(void **state)
 {
 	struct world *w = *state;
 	struct ac_addr gone, addr;
@@ -198,6 +198,10 @@ static void paused_datagram_socket_outlives_its_error(void **state)
 	assert_int_equal(ac_send(&e->d, "anybody?", 8), 8);
 	assert_true(waits_in(w, 0.1) < 10);
 	assert_int_equal(ac_map_channels(w->map), 1);
+	assert_int_equal(e->errors, 0);
+	ac_resume(&e->d);
+	UNTIL(w, e->errors == 1); /* it was kept for whoever listens again */
+	assert_int_equal(e->error, ECONNREFUSED);
 }
 
 static void idle_datagram_socket_does_not_spin(void **state)
@@ -276,7 +280,7 @@ int main(void)
 		EACH(empty_datagram_is_no_end),
 		EACH(datagram_longer_than_the_buffer_harms_no_other),
 		EACH(refused_datagram_is_told_once_and_closes_nobody),
-		EACH(paused_datagram_socket_outlives_its_error),
+		EACH(paused_datagram_socket_keeps_its_error_for_the_resume),
 		EACH(idle_datagram_socket_does_not_spin),
 		EACH(paused_datagrams_wait_for_the_resume),
 		EACH(datagram_too_long_to_send_is_an_error_of_the_verb),

@@ -48,25 +48,21 @@ static bool expt_event(struct ac_dispatcher *d)
 
 /*
  * The peer is gone and nobody listens: with input unread the channel is left alone until it is resumed,
- * else nothing more can come.
+ * else nothing more can come. A datagram socket outlives its errors: the next use tells of them.
  */
 static void peer_died(struct ac_dispatcher *d)
 {
+	bool datagrams = d->family && !(d->flags & AC_IS_STREAM);
 	int code = 0;
 
 	if (d->flags & AC_IS_ACCEPTING)
 		return;
-	if (!(d->flags & (AC_IS_ENDED | AC_IS_MUTE)) &&
-	    ((d->flags & AC_IS_HOLDING) || ac_sys_unread_(d->fd) > 0)) {
+	if (datagrams || (!(d->flags & (AC_IS_ENDED | AC_IS_MUTE)) &&
+	                  ((d->flags & AC_IS_HOLDING) || ac_sys_unread_(d->fd) > 0))) {
 		d->flags |= AC_IS_NUMB;
 		return;
 	}
 	ac_sys_getopt_(d->fd, SOL_SOCKET, SO_ERROR, &code);
-	if (d->family && !(d->flags & AC_IS_STREAM)) {
-		d->ready &=
-			(uint8_t) ~(AC_ERR | AC_HUP); /* a datagram socket outlives its errors */
-		return;
-	}
 	ac_close_(d, code ? code : AC_PEER);
 }
 
