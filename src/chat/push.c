@@ -59,9 +59,7 @@ static bool add_to_last(struct ac_chat *c, const void *data, size_t len)
 {
 	struct ac_output *out = c->out;
 
-	if (!out || !out->last || len > AC_CHUNK_SIZE ||
-	    out->memory + len > ac_limit_(&c->d, AC_MAX_OUTPUT) ||
-	    !ac_chunk_add_(out->last, data, len))
+	if (!out || !out->last || !has_room(c, len) || !ac_chunk_add_(out->last, data, len))
 		return false;
 	out->memory += len;
 	out->total += len;

@@ -47,15 +47,6 @@ ssize_t ac_recv(struct ac_dispatcher *d, void *buffer, size_t size)
 	return ac_received_(d, d->transport->recv(d, buffer, size));
 }
 
-/* What its poller was to send with the next wait goes first. */
-static void hand_over(struct ac_dispatcher *d)
-{
-	const struct ac_poller_class *p = d->map->poller->cls;
-
-	if ((d->flags & AC_IS_FED) && p->flush && !ac_poller_is_stale_(d->map->poller))
-		p->flush(d->map->poller);
-}
-
 ssize_t ac_send(struct ac_dispatcher *d, const void *data, size_t len)
 {
 	struct iovec iov = { (void *)data, len };
@@ -63,7 +54,7 @@ ssize_t ac_send(struct ac_dispatcher *d, const void *data, size_t len)
 
 	if (is_silent(d) || len == 0 || (d->flags & AC_IS_CONNECTING))
 		return 0;
-	hand_over(d);
+	ac_hand_over_(d->map);
 	n = d->transport->send(d, &iov, 1, false);
 	if (n >= 0) {
 		ac_moved_(d);
@@ -130,7 +121,7 @@ int ac_shutdown(struct ac_dispatcher *d, int how)
 
 	if (is_silent(d))
 		return 0;
-	hand_over(d);
+	ac_hand_over_(d->map);
 	r = ac_sys_shutdown_(d->fd, how);
 	return r < 0 ? ac_raise(d, -r) : 0;
 }

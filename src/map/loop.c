@@ -89,13 +89,6 @@ static void send_pushed(struct ac_map *m)
 	m->pushed.count = left;
 }
 
-/* Nobody knows when the next wait comes that would do it. */
-static void hand_over(struct ac_map *m)
-{
-	if (m->poller->cls->flush && !ac_poller_is_stale_(m->poller))
-		m->poller->cls->flush(m->poller);
-}
-
 /* timeout in nanoseconds, negative: for ever. 0, 1: a handler wants to exit, or -errno. */
 static int pass(struct ac_map *m, int64_t timeout, bool held)
 {
@@ -122,8 +115,8 @@ static int pass(struct ac_map *m, int64_t timeout, bool held)
 	m->exit = false;
 	if (m->depth == 1)
 		m->now = 0;
-	if (m->depth == 1 && m->loops == 0)
-		hand_over(m);
+	if (m->depth == 1 && m->loops == 0) /* nobody knows when the next wait comes */
+		ac_hand_over_(m);
 	ac_map_release_(m);
 	return n;
 }
@@ -166,7 +159,7 @@ int ac_loop(struct ac_map *map, const struct ac_loop_opts *opts)
 	}
 	m->loops--;
 	if (m->depth == 0)
-		hand_over(m);
+		ac_hand_over_(m);
 	ac_map_reap_(m);
 	return r;
 }

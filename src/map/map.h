@@ -203,6 +203,12 @@ void ac_lapsed_(struct ac_dispatcher *d, bool feed);
 void ac_feed_no_more_(struct ac_dispatcher *d); /* it reads much: one large read is better */
 int ac_renew_poller_(struct ac_map *m);
 void ac_free_given_up_(struct ac_map *m);
+/* Output that the poller was to send with the next wait is sent now. */
+static inline void ac_hand_over_(struct ac_map *m)
+{
+	if (m->poller->cls->flush && !ac_poller_is_stale_(m->poller))
+		m->poller->cls->flush(m->poller);
+}
 
 /* ---- deliver.c: what it has found ---- */
 void ac_take_over_(struct ac_map *m, int count);  /* readiness; input it leaves … */

@@ -3,7 +3,7 @@
  *
  * Contract: every function returns ≥ 0 or -errno. The ring is made disabled and belongs to the thread that
  * submits first; from another one -EEXIST comes back. After a fork the child has the descriptor but not the
- * memory: it may only forget the ring.
+ * ring's memory: it may only free what it has of it.
  */
 #ifndef AC_RING_H
 #define AC_RING_H
@@ -67,12 +67,12 @@ static inline void ac_ring_unmap_(void *memory, size_t size)
 /* A child has the descriptor, which is the parent's as well, and no memory but that of the input. */
 static inline void ac_ring_fini_(struct ac_ring *r, bool in_child)
 {
-	if (in_child)
+	if (in_child) {
 		close(r->uring.ring_fd);
-	else
+	} else {
 		io_uring_queue_exit(&r->uring);
-	if (!in_child)
 		ac_ring_unmap_(r->lent, AC_RING_LENT_SIZE);
+	}
 	ac_ring_unmap_(r->buffers, AC_RING_INPUT_SIZE);
 }
 
@@ -148,10 +148,10 @@ static inline int ac_ring_wait_(struct ac_ring *r, int64_t timeout)
 {
 	struct __kernel_timespec t = { timeout / 1000000000, timeout % 1000000000 };
 	struct io_uring_cqe *cqe;
-	int e = ac_ring_enable_(r);
+	int e = timeout == 0 ? ac_ring_submit_(r) : ac_ring_enable_(r);
 
 	if (e < 0 || timeout == 0)
-		return e < 0 ? e : io_uring_submit_and_get_events(&r->uring);
+		return e;
 	if (timeout < 0)
 		return io_uring_submit_and_wait(&r->uring, 1);
 	e = io_uring_submit_and_wait_timeout(&r->uring, &cqe, 1, &t, NULL);
