@@ -8,6 +8,7 @@
  *	--seconds S      (1)     --warmup S    (0.25)      --rate LINES/S  open loop (0: closed loop)
  *	--bytes N        source, file, sink: so many in all, by the clock (0: as many as fit --seconds)
  *	--file PATH      file: what ought to come (without it only lengths are looked at)
+ *	--tls 1          all of it under TLS 1.3 (0)
  *
  * Prints one line of JSON: how much came in how many seconds, the nanoseconds that all threads of
  * process PID were on a processor meanwhile, and latencies: of lines, or of connections where these
@@ -44,7 +45,7 @@ void client_watch(struct load *l, struct client *c, uint32_t events)
 void client_open(struct load *l, struct client *c)
 {
 	c->began = now_ns();
-	c->fd = dial(l->address);
+	c->fd = dial(l->address, l->tls, &c->tls);
 	c->watched = 0;
 	c->allowed = c->sent = c->got = 0;
 	client_watch(l, c, EPOLLIN);
@@ -56,9 +57,10 @@ void client_open(struct load *l, struct client *c)
 static void open_all(struct load *l)
 {
 	size_t files = server_files(l->pid);
+	void *unused;
 
 	for (size_t i = 0; i < l->idle; i++)
-		dial(l->address);
+		dial(l->address, false, &unused);
 	wait_accepted(l->pid, files, l->idle);
 	files = server_files(l->pid);
 	for (size_t i = 0; i < l->connections; i++) {
@@ -91,6 +93,13 @@ static int wait_events(struct load *l, struct epoll_event *events, int64_t now, 
 	return n;
 }
 
+static void handle(struct load *l, struct client *c, uint32_t events)
+{
+	l->work->event(l, c, events);
+	while (!l->done && net_pending(c))
+		l->work->event(l, c, EPOLLIN);
+}
+
 void turn(struct load *l, int64_t until)
 {
 	struct epoll_event events[BATCH];
@@ -102,7 +111,7 @@ void turn(struct load *l, int64_t until)
 	send_due(l, now);
 	n = wait_events(l, events, now, until < give_up ? until : give_up + 1);
 	for (int i = 0; i < n && !l->done; i++)
-		l->work->event(l, events[i].data.ptr, events[i].events);
+		handle(l, events[i].data.ptr, events[i].events);
 }
 
 static void turn_until(struct load *l, int64_t until)
@@ -185,7 +194,7 @@ static void usage(void)
 {
 	fprintf(stderr, "usage: load echo|hangup|source|file|sink|broadcast|memory ADDRESS PID\n"
 	                "  [--connections N] [--idle N] [--depth N] [--size BYTES] [--seconds S]\n"
-	                "  [--warmup S] [--rate LINES/S] [--bytes N] [--file PATH]\n");
+	                "  [--warmup S] [--rate LINES/S] [--bytes N] [--file PATH] [--tls 1]\n");
 	exit(2);
 }
 
@@ -220,6 +229,7 @@ static void parse_option(struct load *l, const char *name, const char *value)
 		{ "--warmup", NULL, &l->warmup, NULL },
 		{ "--rate", NULL, &l->rate, NULL },
 		{ "--file", NULL, NULL, &l->path },
+		{ "--tls", &l->tls, NULL, NULL },
 	};
 	size_t i = 0, count = sizeof(options) / sizeof(*options);
 

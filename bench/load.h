@@ -4,7 +4,7 @@
  *	load.c        options, the run of a measurement, what is printed
  *	load_lines.c  works of lines: echo, broadcast, memory       load_bulk.c  source, file, sink, hangup
  *	load_net.c    connections                                   load_proc.c  what /proc says of the server
- *	load_hist.c   latencies
+ *	load_hist.c   latencies                                     load_tls.c   bytes, plain or under TLS
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/types.h>
 
 #define BATCH 512
 #define PATIENCE 10 /* seconds without a byte, then it is an error */
@@ -44,8 +45,17 @@ uint64_t server_memory(int pid); /* anonymous bytes, as soon as they stay the sa
 __attribute__((noreturn)) void die(const char *what); /* with errno */
 __attribute__((noreturn, format(printf, 1, 2))) void wrong(const char *format, ...); /* without */
 int64_t now_ns(void);
-int dial(const char *address); /* a non-blocking descriptor that is connected */
+int dial(const char *address, bool tls, void **ret_tls); /* a non-blocking descriptor, connected */
 void wait_accepted(int pid, size_t files_before, size_t more);
+
+/* ---- load_tls.c: as recv, send, shutdown and close ---------------------------------------- */
+
+void *tls_connect(int fd); /* blocks until the handshake is done */
+ssize_t net_recv(struct client *c, void *buffer, size_t len);
+ssize_t net_send(struct client *c, const void *data, size_t len);
+bool net_pending(const struct client *c); /* there is input that epoll does not know of */
+void net_end(struct client *c);
+void net_close(struct client *c);
 
 /* ---- load.c ------------------------------------------------------------------------------ */
 
@@ -65,6 +75,7 @@ extern const struct work work_hangup, work_source, work_file, work_sink; /* load
 /* One connection. Positions are in bytes since it began. */
 struct client {
 	int fd;
+	void *tls; /* NULL: none */
 	uint32_t watched;
 	size_t index, start; /* where in the pattern its stream begins */
 	uint64_t allowed, sent, got;
@@ -79,6 +90,7 @@ struct load {
 	double seconds, warmup, rate;
 	uint64_t bytes;   /* in all; 0: as many as fit the time */
 	const char *path; /* of `file`: what ought to come; NULL: not compared */
+	size_t tls;       /* 1: under TLS */
 
 	struct client *clients;
 	char *pattern; /* twice the period, so that what is sent lies in one piece */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,13 +68,13 @@ static void renew(struct load *l, struct client *c, int64_t now)
 {
 	hist_add(&l->hist, now - c->began, 1);
 	progress(l, now);
-	close(c->fd);
+	net_close(c);
 	client_open(l, c);
 }
 
 static void source_event(struct load *l, struct client *c, uint32_t events)
 {
-	ssize_t n = recv(c->fd, buffer, sizeof(buffer), 0);
+	ssize_t n = net_recv(c, buffer, sizeof(buffer));
 
 	(void)events;
 	if (n < 0 && errno == EAGAIN)
@@ -131,8 +130,7 @@ static void sink_begin(struct load *l, struct client *c, int64_t now)
 static void sink_send(struct load *l, struct client *c)
 {
 	uint64_t left = c->allowed - c->sent;
-	ssize_t n =
-		send(c->fd, l->pattern, left < l->period ? (size_t)left : l->period, MSG_NOSIGNAL);
+	ssize_t n = net_send(c, l->pattern, left < l->period ? (size_t)left : l->period);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -142,8 +140,7 @@ static void sink_send(struct load *l, struct client *c)
 	count_bytes(l, (uint64_t)n, now_ns());
 	if (c->sent < c->allowed)
 		return;
-	if (shutdown(c->fd, SHUT_WR) < 0)
-		die("shutdown");
+	net_end(c);
 	client_watch(l, c, EPOLLIN);
 }
 
@@ -156,15 +153,14 @@ static void sink_event(struct load *l, struct client *c, uint32_t events)
 		sink_send(l, c);
 		return;
 	}
-	n = recv(c->fd, buffer, sizeof(buffer), 0);
+	n = net_recv(c, buffer, sizeof(buffer));
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n < 0)
 		die("recv");
 	if (n > 0 || c->sent < c->allowed)
 		wrong("a sink %s", n > 0 ? "answered" : "closed before the end");
-	close(c->fd);
-	c->fd = -1;
+	net_close(c);
 	progress(l, now_ns());
 	l->done = ++l->waiting == l->connections;
 }
@@ -182,14 +178,14 @@ const struct work work_sink = {
 static void send_line(struct load *l, struct client *c)
 {
 	c->start = c->index * l->size * 3 % l->period;
-	if (send(c->fd, l->pattern + c->start, l->size, MSG_NOSIGNAL) != (ssize_t)l->size)
+	if (net_send(c, l->pattern + c->start, l->size) != (ssize_t)l->size)
 		die("send");
 }
 
 /* The line is compared where its connection's pattern begins. */
 static void hangup_event(struct load *l, struct client *c, uint32_t events)
 {
-	ssize_t n = recv(c->fd, buffer, sizeof(buffer), 0);
+	ssize_t n = net_recv(c, buffer, sizeof(buffer));
 
 	(void)events;
 	if (n < 0 && errno == EAGAIN)

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define READ_SIZE 65536
 #define RING 65536 /* bytes of different lines, or a line and a half of them */
@@ -53,7 +52,7 @@ static void send_more(struct load *l, struct client *c)
 		size_t at = (size_t)((c->start + c->sent) % l->period);
 		uint64_t left = c->allowed - c->sent;
 		size_t len = left < 2 * l->period - at ? (size_t)left : 2 * l->period - at;
-		ssize_t n = send(c->fd, l->pattern + at, len, MSG_NOSIGNAL);
+		ssize_t n = net_send(c, l->pattern + at, len);
 
 		if (n < 0 && errno != EAGAIN)
 			die("send");
@@ -143,7 +142,7 @@ static void compare(const struct load *l, const struct client *c, size_t len)
 
 static void receive(struct load *l, struct client *c)
 {
-	ssize_t n = recv(c->fd, buffer, READ_SIZE, 0);
+	ssize_t n = net_recv(c, buffer, READ_SIZE);
 	uint64_t before = c->got / l->size, all = is_broadcast(l) ? l->clients[0].sent : c->sent;
 	int64_t now;
 

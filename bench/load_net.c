@@ -99,11 +99,12 @@ static int dial_inet(const char *address)
 	return fd;
 }
 
-int dial(const char *address)
+int dial(const char *address, bool tls, void **ret_tls)
 {
 	bool is_unix = strncmp(address, "unix:", 5) == 0;
 	int fd = is_unix ? dial_unix(address + 5) : dial_inet(address);
 
+	*ret_tls = tls ? tls_connect(fd) : NULL;
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		die("fcntl");
 	return fd;

@@ -14,6 +14,7 @@ BENCH = os.path.dirname(SERVERS)
 TOP = os.path.dirname(BENCH)
 TIMERS = (("libev", "-lev", "libev-dev"), ("libevent", "-levent_core", "libevent-dev"),
           ("libuv", "-luv", "libuv1-dev"))
+TLS = ["-lssl", "-lcrypto"]
 
 
 class Build:
@@ -23,6 +24,7 @@ class Build:
         self.folder = os.path.abspath(folder)
         self.out = os.path.join(self.folder, "bench")
         self.archive = os.path.join(self.folder, "src", "libasyncore.a")
+        self.tls_archive = os.path.join(self.folder, "src", "libasyncore-tls.a")
         self.asyncore = os.path.join(self.folder, "asyncore")
         self.absent = {}
         if not os.path.exists(self.archive):
@@ -58,12 +60,16 @@ class Build:
         """All programs that are wanted, as many at a time as there are processors."""
         jobs = {}
         ours = [self.archive] + private_libs(self.folder)
+        tls = ["-DWITH_TLS"] + TLS if has_tls() else []
         for peer in peers if with_load else ():
             if peer.source.endswith(".c"):
                 libs = ours if peer.ours else list(peer.libs)
                 jobs[peer.program] = ([os.path.join(SERVERS, peer.source)], libs, peer.package)
+                if peer.tls and tls:
+                    beside = [self.tls_archive] if peer.ours else []
+                    jobs[peer.tls_program] = (jobs[peer.program][0], beside + libs + tls, "libssl-dev")
         if with_load:
-            jobs["load"] = (sorted(glob.glob(os.path.join(BENCH, "load*.c"))), (), "")
+            jobs["load"] = (sorted(glob.glob(os.path.join(BENCH, "load*.c"))), tls, "")
         if with_micro:
             jobs.update(micro_jobs(ours))
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -71,6 +77,11 @@ class Build:
                 pool.submit(self.compile, name, *job)
         if "load" in self.absent:
             sys.exit("bench: the load does not compile: " + self.absent["load"])
+
+
+def has_tls():
+    """Whether OpenSSL's headers are there."""
+    return os.path.exists("/usr/include/openssl/ssl.h")
 
 
 def micro_jobs(ours):

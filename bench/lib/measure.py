@@ -33,6 +33,20 @@ class Bench:
             os.rename(path + ".new", path)
         return path
 
+    def certificate(self):
+        """A certificate and its key in one file, made at first use."""
+        path = self.build.path("certificate.pem")
+        if not os.path.exists(path):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                            "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650", "-subj",
+                            "/CN=localhost", "-keyout", path + ".new", "-out", path + ".crt"],
+                           check=True, timeout=20, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+            with open(path + ".new", "a") as f, open(path + ".crt") as crt:
+                f.write(crt.read())
+            os.rename(path + ".new", path)
+        return path
+
     def absent(self, peer):
         """Why this peer cannot be measured here at all, or None: it is started once to see."""
         if peer.program in self.build.absent:
@@ -48,6 +62,10 @@ class Bench:
 
     def why_not(self, peer, work):
         """A reason not to try this work, or None."""
+        if work.tls and not peer.tls:
+            return "it has no TLS here"
+        if work.tls and not os.path.exists(self.build.path(peer.tls_program)):
+            return self.build.absent.get(peer.tls_program, "OpenSSL is missing (package libssl-dev)")
         if work.kind != "memory" and peer.limit and work.descriptors > peer.limit:
             return "more connections than the %d it is given" % peer.limit
         if self.connections(peer, work) + work.load.get("idle", 0) + 64 > self.files:
@@ -67,12 +85,14 @@ class Bench:
         if peer.source.endswith(".py"):
             argv = [self.python[0], "-W", "ignore", os.path.join(SERVERS, peer.source)]
         else:
-            argv = [self.build.path(peer.program)]
+            argv = [self.build.path(peer.tls_program if work.tls else peer.program)]
         argv += [name, address]
         if name == "source":
             argv.append(str(self.bulk_bytes))
         elif name == "file":
             argv.append(self.file())
+        if work.tls:
+            argv += ["--tls", self.certificate()]
         return argv + list(peer.options)
 
     def load(self, peer, work, address, pid, rate):
@@ -86,6 +106,8 @@ class Bench:
             options["file"] = self.file()
         if rate:
             options["rate"] = rate
+        if work.tls:
+            options["tls"] = 1
         argv = [self.build.path("load"), work.work, address, str(pid)]
         for name, value in options.items():
             argv += ["--" + name, "%g" % value if isinstance(value, float) else str(value)]

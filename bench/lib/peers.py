@@ -23,22 +23,28 @@ class Peer:
     options: Tuple[str, ...] = ()
     limit: Optional[int] = None        # connections it can have
     ours: bool = False
+    tls: bool = False                  # a second program of it speaks TLS
 
     @property
     def program(self):
         """The name of what is compiled; several peers may be one program with other options."""
         return os.path.splitext(self.source)[0]
 
+    @property
+    def tls_program(self):
+        """The same with TLS, and OpenSSL below it."""
+        return self.program + "_tls"
+
 
 def our_poller(name):
     """This library on one of its pollers."""
     limit = {"select": 500, "poll": 5000}.get(name)
     return Peer("ours-" + name, "asyncore, " + name, "ours.c", options=("--poller", name),
-                limit=limit, ours=True)
+                limit=limit, ours=True, tls=True)
 
 
 PEERS = tuple(our_poller(name) for name in POLLERS) + (
-    Peer(RAW, "raw epoll", "raw_epoll.c"),
+    Peer(RAW, "raw epoll", "raw_epoll.c", tls=True),
     Peer("raw_epollet", "raw epoll, edge", "raw_epollet.c"),
     Peer("raw_uring", "raw io_uring", "raw_uring.c", ("-luring",), "liburing-dev"),
     Peer("libev", "libev", "libev.c", ("-lev",), "libev-dev"),

@@ -21,6 +21,7 @@ class Work:
     scale: float = 1                    # of the counted things one unit is
     load: Dict[str, float] = field(default_factory=dict)
     unix: bool = False
+    tls: bool = False
     group: Optional[str] = None         # works of a group are measured in the same rounds
     quick: bool = False
     kind: str = "cpu"                   # or memory, latency
@@ -37,9 +38,9 @@ def echo(name, title, short, **more):
     return Work(name, "echo, " + title, short, "echo", load=load, **more)
 
 
-def bulk(name, title, short, quick=False):
+def bulk(name, title, short, work=None, **more):
     """A gigabyte on one connection."""
-    return Work(name, title, short, name, "MB", MEGA, {"connections": 1}, quick=quick)
+    return Work(name, title, short, work or name, "MB", MEGA, {"connections": 1}, **more)
 
 
 WORKS = (
@@ -61,6 +62,16 @@ WORKS = (
     bulk("source", "bulk: memory to one connection", "from memory", quick=True),
     bulk("file", "bulk: a file to one connection", "from a file"),
     bulk("sink", "bulk: reading from one connection", "reading a connection"),
+    echo("tls-echo-50", "50 connections under TLS 1.3", "TLS, 50 connections", connections=50, tls=True,
+         quick=True),
+    echo("tls-depth-16", "50 connections under TLS 1.3, 16 lines a batch", "TLS, 16 lines a batch",
+         connections=50, depth=16, tls=True),
+    Work("tls-hangup", "TLS handshake, one line, close", "TLS handshake", "hangup", "connection",
+         load={"connections": 16}, tls=True),
+    bulk("tls-source", "bulk under TLS 1.3: memory to one connection", "TLS, from memory", work="source",
+         tls=True),
+    bulk("tls-sink", "bulk under TLS 1.3: reading from one connection", "TLS, reading", work="sink",
+         tls=True),
     Work("broadcast", "a line to each of 1,000 chats", "line to 1,000 chats", "broadcast", "line delivered",
          load={"connections": 1000}),
     Work("latency", "latency at half of the lines raw epoll can do, 50 connections", "latency",
@@ -95,6 +106,8 @@ GOALS = (
     + both("depth-128", 0.25, 0.25, "libevent") + both("unix-50", 1.02, 0.88)
     + both("idle-10000", 1.03, 1.03, "work:echo-100")
     + both("idle-18000", 1.03, 1.03, "work:echo-100") + both("hangup", 1.02, 0.96)
+    + both("tls-echo-50", 1.05, 1.05) + both("tls-depth-16", 1.05, 1.05)
+    + both("tls-hangup", 1.05, 1.05) + both("tls-source", 1.05, 1.05) + both("tls-sink", 1.05, 1.05)
     + both("source", 1.03, 1.03) + both("file", 1.03, 1.03) + both("sink", 1.03, 1.03)
 )
 

@@ -14,6 +14,7 @@
 #define BENCH_CONN_H
 
 #include "common.h"
+#include "tls.h"
 
 #include <sys/sendfile.h>
 
@@ -26,6 +27,8 @@ struct conn {
 	size_t out_at, out_len, out_room;
 	uint64_t offset; /* of `source` and `file`: bytes sent */
 	struct conn *next, **link;
+	SSL *ssl;
+	bool ready; /* without TLS, or its handshake is done */
 };
 
 /* What a read came to. */
@@ -46,6 +49,7 @@ static inline void conn_close(struct conn *c)
 	if (c->fd < 0)
 		return;
 	hook_close(c);
+	tls_close(c->ssl);
 	close(c->fd);
 	c->fd = -1;
 	*c->link = c->next;
@@ -108,7 +112,7 @@ static inline void conn_send(struct conn *c, const char *data, size_t len)
 	ssize_t n = 0;
 
 	if (!c->blocked)
-		n = send(c->fd, data, len, MSG_NOSIGNAL);
+		n = tls_send(c->ssl, c->fd, data, len);
 	if (n < 0 && errno != EAGAIN)
 		conn_close(c);
 	else if (n < (ssize_t)len)
@@ -156,7 +160,7 @@ static inline bool conn_keep_tail(struct conn *c, const char *data, size_t len)
 static inline enum taken conn_read_lines(struct conn *c)
 {
 	size_t had = c->tail_len, len, end;
-	ssize_t n = recv(c->fd, arena + had, READ_SIZE, 0);
+	ssize_t n = tls_recv(c->ssl, c->fd, arena + had, READ_SIZE);
 
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN ? TAKEN_ALL : TAKEN_END;
@@ -174,7 +178,7 @@ static inline enum taken conn_read_lines(struct conn *c)
 
 static inline enum taken conn_drop_input(struct conn *c)
 {
-	ssize_t n = recv(c->fd, arena, READ_SIZE, 0);
+	ssize_t n = tls_recv(c->ssl, c->fd, arena, READ_SIZE);
 
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN ? TAKEN_ALL : TAKEN_END;
@@ -204,8 +208,8 @@ static inline bool conn_stream(struct conn *c)
 	if (service.work == WORK_FILE)
 		n = sendfile(c->fd, service_file, &offset, left < 1 << 30 ? (size_t)left : 1 << 30);
 	else
-		n = send(c->fd, block + at, left < SOURCE_BLOCK - at ? left : SOURCE_BLOCK - at,
-		         MSG_NOSIGNAL);
+		n = tls_send(c->ssl, c->fd, block + at,
+		             left < SOURCE_BLOCK - at ? left : SOURCE_BLOCK - at);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n > 0)
@@ -224,7 +228,7 @@ static inline bool conn_write(struct conn *c)
 		return conn_stream(c);
 	if (!c->blocked)
 		return false;
-	n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
+	n = tls_send(c->ssl, c->fd, c->out + c->out_at, c->out_len - c->out_at);
 	if (n < 0 && errno != EAGAIN)
 		conn_close(c);
 	if (n <= 0)
@@ -246,7 +250,9 @@ static inline bool conn_write(struct conn *c)
 static inline void conn_begin(struct conn *c, int fd)
 {
 	c->fd = fd;
-	c->blocked = service.work == WORK_SOURCE || service.work == WORK_FILE;
+	c->ssl = tls_accept(fd);
+	c->ready = !c->ssl;
+	c->blocked = c->ready && (service.work == WORK_SOURCE || service.work == WORK_FILE);
 	c->next = everybody;
 	c->link = &everybody;
 	if (everybody)
@@ -254,9 +260,22 @@ static inline void conn_begin(struct conn *c, int fd)
 	everybody = c;
 }
 
+/* The handshake goes on. Once it is done, those that only send wait for room. */
+static inline void conn_handshake(struct conn *c)
+{
+	int r = tls_handshake(c->ssl);
+
+	c->ready = r > 0;
+	if (r < 0)
+		conn_close(c);
+	else if (r > 0 && (service.work == WORK_SOURCE || service.work == WORK_FILE))
+		conn_block(c, true);
+}
+
 static inline int conn_serve(int argc, char **argv)
 {
 	service = start_service(argc, argv, ALL_WORKS);
+	tls_begin(find_option(argc, argv, "--tls"));
 	if (service.work == WORK_FILE) {
 		service_file = open(service.path, O_RDONLY | O_CLOEXEC);
 		if (service_file < 0)

@@ -49,14 +49,27 @@ static void accept_some(int listener)
 	}
 }
 
+/* epoll does not know what TLS has read ahead. */
+static void read_all(struct conn *c)
+{
+	while (conn_read(c) == TAKEN_MORE && tls_pending(c->ssl))
+		continue;
+}
+
 static void serve(struct conn *c, uint32_t events)
 {
+	bool reads = c->ready && !c->blocked;
+
 	if (c->fd < 0)
 		return;
-	if (c->blocked)
+	if (!c->ready)
+		conn_handshake(c);
+	else if (c->blocked)
 		conn_write(c); /* a connection that was lost is found out here as well */
 	else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		conn_read(c);
+		read_all(c);
+	if (!reads && c->fd >= 0 && c->ready && !c->blocked && tls_pending(c->ssl))
+		read_all(c);
 }
 
 int main(int argc, char **argv)
