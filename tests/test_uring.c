@@ -1,66 +1,11 @@
 /* test_uring.c — uring.c: what is asked of every poller, changes told once, input lent and output carried. */
+#include "edge_cases.h"
 #include "feeds.h"
-#include "poller_cases.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
-
-/* ---- as epoll, which reports changes too ---- */
-static void every_change_is_told_once(void **state)
-{
-	int fds[2];
-
-	(void)state;
-	unix_pair(fds);
-	assert_int_equal(watch(fds[0], 1, 0, AC_IN), 0);
-	for (int i = 0; i < 3; i++) {
-		put(fds[1], "x"); /* though what came before is still unread */
-		assert_int_equal(look(), 1);
-		assert_true(events_of(1) & AC_IN);
-		assert_int_equal(look(), 0);
-	}
-	close_both(fds);
-}
-
-static void everything_is_told_whatever_was_asked_for(void **state)
-{
-	int fds[2];
-
-	(void)state;
-	tcp_pair(fds);
-	assert_int_equal(watch(fds[0], 1, 0, AC_WATCH | AC_PRI), 0);
-	assert_int_equal(look(), 1);
-	assert_int_equal(events_of(1), AC_OUT);
-	put(fds[1], "x");
-	assert_true(seen(1) & AC_IN);
-	assert_int_equal(watch(fds[0], 1, AC_WATCH | AC_PRI, AC_IN | AC_PRI), 0);
-	assert_int_equal(look(), 0); /* it was told already */
-	assert_int_equal(send(fds[1], "!", 1, MSG_OOB), 1);
-	assert_true(seen(1) & AC_PRI);
-	shutdown(fds[1], SHUT_WR);
-	assert_true(seen(1) & AC_RDHUP);
-	reset(fds[1]);
-	while (!(events_of(1) & AC_HUP))
-		assert_true(seen(1));
-	close(fds[0]);
-}
-
-static void error_is_told(void **state)
-{
-	int fds[2];
-
-	(void)state;
-	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(watch(fds[1], 1, 0, AC_OUT), 0);
-	look();
-	close(fds[0]); /* nobody reads */
-	assert_int_equal(look(), 1);
-	assert_true(events_of(1) & AC_ERR);
-	close(fds[1]);
-}
 
 /* What is always ready cannot be watched: the caller serves it without being told. */
 static void always_ready_ones_are_refused(void **state)
@@ -127,30 +72,6 @@ static void forgotten_one_that_another_process_holds_is_silent(void **state)
 		close(hold[1]);
 		assert_int_equal(waitpid(child, NULL, 0), child);
 		close(fds[1]);
-	}
-}
-
-/* For a loop inside another one, which waits for the descriptor and never for us. */
-static void own_descriptor_is_readable_when_something_is(void **state)
-{
-	struct pollfd own = { .fd = made->cls->fd(made), .events = POLLIN };
-	int fds[2];
-
-	(void)state;
-	assert_int_equal(fcntl(own.fd, F_GETFD), FD_CLOEXEC);
-	for (int waits = 0; waits < 2; waits++) {
-		unix_pair(fds);
-		assert_int_equal(watch(fds[0], 1, 0, waits ? AC_IN : AC_FEED), 0);
-		if (waits)
-			look();
-		assert_int_equal(poll(&own, 1, 0), 0);
-		put(fds[1], "x");
-		assert_int_equal(poll(&own, 1, 0), 1);
-		assert_int_equal(look(), 1);
-		made->cls->give_back(made, &made->found[0]);
-		assert_int_equal(poll(&own, 1, 0), 0);
-		watch(fds[0], 1, waits ? AC_IN : AC_FEED, 0);
-		close_both(fds);
 	}
 }
 
@@ -396,17 +317,14 @@ static void another_thread_is_told_to_make_its_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_POLLER(every_change_is_told_once, io_uring),
-		ON_POLLER(everything_is_told_whatever_was_asked_for, io_uring),
-		ON_POLLER(error_is_told, io_uring),
 		ON_POLLER(always_ready_ones_are_refused, io_uring),
 		ON_POLLER(failures_are_told, io_uring),
 		ON_POLLER(more_answers_than_the_ring_holds_are_told_by_and_by, io_uring),
 		ON_POLLER(every_buffer_in_use_delays_and_loses_nothing, io_uring),
 		ON_POLLER(another_thread_is_told_to_make_its_own, io_uring),
 		POLLER_CASES(io_uring),
+		EDGE_CASES(io_uring),
 		ON_POLLER(forgotten_one_that_another_process_holds_is_silent, io_uring),
-		ON_POLLER(own_descriptor_is_readable_when_something_is, io_uring),
 		ON_POLLER(sent_is_told_at_once_behind_a_full_batch, io_uring),
 		ON_POLLER(close_of_a_forgotten_one_reaches_the_peer_at_once, io_uring),
 		ON_POLLER(buffers_of_those_closed_meanwhile_come_back, io_uring),
