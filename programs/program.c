@@ -1,12 +1,12 @@
 /* program.c — see program.h. */
 #include "program.h"
 
+#include <asyncore/signals.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 int program_fail(int status, const char *name, const char *format, ...)
@@ -49,49 +49,33 @@ struct ac_map *program_map(const char *name, const char *poller)
 }
 
 struct stopper {
-	struct ac_dispatcher d;
+	struct ac_signals s;
 	void (*stop)(void *arg);
 	void *arg;
 	bool stopped;
 };
 
-static int signal_came(struct ac_dispatcher *d)
+static int signal_came(struct ac_signals *signals, const struct ac_signal *signal)
 {
-	struct stopper *s = (struct stopper *)d;
-	struct signalfd_siginfo info;
-	ssize_t n = ac_recv(d, &info, sizeof(info));
+	struct stopper *s = (struct stopper *)signals;
 
-	if (n <= 0)
-		return (int)n;
 	if (s->stopped)
-		_exit(128 + (int)info.ssi_signo);
+		_exit(128 + signal->number);
 	s->stopped = true;
 	s->stop(s->arg);
 	return 0;
 }
 
-static const struct ac_class stopper_class = {
-	.super = AC_DISPATCHER,
-	.name = "signals",
-	.size = sizeof(struct stopper),
-	.handle_read = signal_came,
+static const struct ac_signals_class stopper_class = {
+	.d = { .super = AC_SIGNALS, .name = "signals", .size = sizeof(struct stopper) },
+	.handle_signal = signal_came,
 };
 
 int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg)
 {
-	struct stopper *s;
-	sigset_t set;
-	int fd;
+	static const int numbers[] = { SIGINT, SIGTERM };
+	struct stopper *s = (struct stopper *)ac_signals_new(map, &stopper_class, numbers, 2);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	s = (struct stopper *)ac_adopt(map, &stopper_class, fd, NULL);
 	if (!s)
 		return -errno;
 	s->stop = stop;

@@ -53,6 +53,13 @@ unsigned ac_sys_poll1_(int fd, unsigned events); /* AC_IN … ready now, without
 int ac_sys_spare_(void);                         /* a descriptor to give up when they run out */
 int ac_sys_unlink_(const char *path);
 
+/* ---- sys_signal.c: sets are of bits, n - 1 for signal n ---- */
+struct ac_signal;
+uint64_t ac_sys_block_(uint64_t set); /* in this thread; which of them were not blocked before */
+void ac_sys_unblock_(uint64_t set);
+int ac_sys_signalfd_(uint64_t set); /* -ENOSYS where there is none */
+int ac_sys_signal_read_(int fd, struct ac_signal *ret_signal);
+
 /* ---- fork.c ---- */
 extern unsigned ac_forks_;  /* how many lie between the first process and this one … */
 void ac_count_forks_(void); /* … counted from the first call on */

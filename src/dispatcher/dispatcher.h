@@ -5,6 +5,8 @@
 #include "../map/map.h"
 
 /* open.c */
+/* The error is pending and in errno; NULL. */
+struct ac_dispatcher *ac_no_channel_(struct ac_map *m, int code, const char *function);
 int ac_take_fd_(struct ac_dispatcher *d, int fd,
                 const struct ac_addr *peer); /* closes fd on failure */
 int ac_watch_open_(struct ac_dispatcher *d); /* watches it if there is anything to hear */
@@ -36,13 +38,13 @@ int ac_base_handle_expt_event_(struct ac_dispatcher *d);
 int ac_base_handle_connect_event_(struct ac_dispatcher *d);
 void ac_base_finalize_(struct ac_dispatcher *d);
 
-/* The rows that both library classes above AC_DISPATCHER share with it. */
-#define AC_BASE_METHODS                                                                            \
+/* The rows that the library's classes above AC_DISPATCHER share with it; some have their own end. */
+#define AC_BASE_METHODS AC_BASE_METHODS_BUT_CLOSE, .handle_close = ac_base_nothing_
+#define AC_BASE_METHODS_BUT_CLOSE                                                                  \
 	.in_buffer_size = 65536, .out_buffer_size = 16384, .handle_expt = ac_base_handle_expt_,    \
 	.handle_connect = ac_base_nothing_, .handle_accept = ac_handle_accept_,                    \
 	.handle_accepted = ac_handle_accepted_, .handle_timeout = ac_base_handle_timeout_,         \
-	.handle_close = ac_base_nothing_, .handle_error = ac_base_handle_error_,                   \
-	.handle_read_event = ac_base_handle_read_event_,                                           \
+	.handle_error = ac_base_handle_error_, .handle_read_event = ac_base_handle_read_event_,    \
 	.handle_write_event = ac_base_handle_write_event_,                                         \
 	.handle_expt_event = ac_base_handle_expt_event_,                                           \
 	.handle_connect_event = ac_base_handle_connect_event_, .log = ac_log_default_,             \

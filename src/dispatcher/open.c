@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 
-static struct ac_dispatcher *no_channel(struct ac_map *m, int code)
+struct ac_dispatcher *ac_no_channel_(struct ac_map *m, int code, const char *function)
 {
 	if (m) {
 		m->error.code = 0;
-		ac_error_settle_(m, code, "asyncore", "ac_new");
+		ac_error_settle_(m, code, "asyncore", function);
 	}
 	errno = code;
 	return NULL;
@@ -28,11 +28,11 @@ struct ac_dispatcher *ac_new(struct ac_map *map, const struct ac_class *cls)
 	struct ac_dispatcher *d;
 
 	if (!resolved)
-		return no_channel(m, code);
+		return ac_no_channel_(m, code, "ac_new");
 	full = (const struct ac_class *)(const void *)resolved->table;
 	d = ac_alloc_(full->size);
 	if (!d)
-		return no_channel(m, ENOMEM);
+		return ac_no_channel_(m, ENOMEM, "ac_new");
 	d->cls = full;
 	d->fd = -1;
 	d->flags = resolved->flags;
@@ -44,7 +44,7 @@ struct ac_dispatcher *ac_new(struct ac_map *map, const struct ac_class *cls)
 	}
 	if (r < 0) {
 		ac_free_(d);
-		return no_channel(m, -r);
+		return ac_no_channel_(m, -r, "ac_new");
 	}
 	return d;
 }
@@ -158,7 +158,7 @@ struct ac_dispatcher *ac_adopt(struct ac_map *map, const struct ac_class *cls, i
 		ac_disown_(d);
 		ac_free_(d);
 	}
-	return no_channel(m, -r);
+	return ac_no_channel_(m, -r, "ac_new");
 }
 
 int ac_set_socket(struct ac_dispatcher *d, int fd)

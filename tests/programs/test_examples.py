@@ -1,5 +1,6 @@
 """test_examples.py: every example runs and does what its head comment says."""
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -94,6 +95,15 @@ class Examples(unittest.TestCase):
             r = run("http_client", *args)
             self.assertEqual((r.returncode, r.stdout), (1, b""))
             self.assertIn(words, r.stderr)
+
+    def test_signals(self):
+        with subprocess.Popen([os.path.join(EXAMPLES, "signals")], stdout=subprocess.PIPE) as p:
+            self.assertEqual(p.stdout.readline(), b"ready\n")
+            for i in (b"1", b"2"):
+                p.send_signal(signal.SIGHUP)
+                self.assertEqual(p.stdout.readline(), b"hang-up %s\n" % i)
+            p.terminate()
+            self.assertEqual((p.stdout.read(), p.wait(5)), (b"done\n", 0))
 
     def test_tasks(self):
         r = run("tasks")
