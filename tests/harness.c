@@ -5,13 +5,16 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ALLOCATION_MOST ((size_t)1 << 32) /* a sanitizer ends a program that asks malloc for more */
 
-static long alive, until_failure;
-static size_t bytes_alive;
+/* Threads of the library's own allocate as well. */
+static atomic_long alive;
+static atomic_size_t bytes_alive;
+static long until_failure;
 static bool stays_failed, has_failed;
 
 static bool fails_now(void)

@@ -52,6 +52,10 @@ bool ac_sys_at_mark_(int fd);                    /* the next byte is behind out-
 unsigned ac_sys_poll1_(int fd, unsigned events); /* AC_IN … ready now, without waiting */
 int ac_sys_spare_(void);                         /* a descriptor to give up when they run out */
 int ac_sys_unlink_(const char *path);
+int ac_sys_event_(void);        /* an eventfd: readable once it is set, until it is cleared */
+int ac_sys_event_anew_(int fd); /* another one under the same number */
+void ac_sys_event_set_(int fd);
+void ac_sys_event_clear_(int fd);
 
 /* ---- sys_signal.c: sets are of bits, n - 1 for signal n ---- */
 struct ac_signal;

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <time.h>
@@ -319,4 +320,41 @@ int ac_sys_spare_(void)
 int ac_sys_unlink_(const char *path)
 {
 	return unlink(path) < 0 ? -errno : 0;
+}
+
+int ac_sys_event_(void)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The other is closed first, so that there is a descriptor to be had. */
+int ac_sys_event_anew_(int fd)
+{
+	int r, made;
+
+	close(fd);
+	made = ac_sys_event_();
+	if (made < 0 || made == fd)
+		return made;
+	r = dup3(made, fd, O_CLOEXEC) < 0 ? -errno : fd;
+	close(made);
+	return r;
+}
+
+void ac_sys_event_set_(int fd)
+{
+	uint64_t one = 1;
+
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void ac_sys_event_clear_(int fd)
+{
+	uint64_t count;
+
+	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
 }

@@ -210,6 +210,7 @@ void ac_close_all(struct ac_map *map, bool ignore_all)
 	m->depth++;
 	hushed = m->hushed;
 	m->hushed = hushed || ignore_all;
+	ac_close(m->mailbox);
 	/* A handle_close that connects anew must not keep this going for ever. */
 	for (size_t i = 0, used = m->slot_used; i < used; i++)
 		ac_close(m->slots[i].d);

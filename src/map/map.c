@@ -205,7 +205,7 @@ size_t ac_map_memory(const struct ac_map *map)
 	      m->slot_cap * sizeof(struct ac_slot) +
 	      (m->asked.cap + m->pushed.cap) * sizeof(struct ac_name) +
 	      (size_t)m->chunk_count * AC_CHUNK_SIZE +
-	      (m->buffer ? AC_READ_HEADROOM + AC_READ_SIZE : 0);
+	      (m->buffer ? AC_READ_HEADROOM + AC_READ_SIZE : 0) + m->post_memory;
 	for (size_t i = 0; i < m->slot_used; i++)
 		if (m->slots[i].d)
 			sum += m->slots[i].d->cls->size +
@@ -232,7 +232,7 @@ int ac_map_each(struct ac_map *map, int (*fn)(struct ac_dispatcher *d, void *arg
 	for (size_t i = 0; r == 0 && i < m->slot_used; i++) {
 		struct ac_dispatcher *d = m->slots[i].d;
 
-		if (d && d->fd >= 0 && !(d->flags & AC_IS_CLOSING))
+		if (d && d->fd >= 0 && !(d->flags & AC_IS_CLOSING) && !(d->cls->flags & AC_INNER))
 			r = fn(d, arg);
 	}
 	ac_map_release_(m);

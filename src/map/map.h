@@ -104,6 +104,9 @@ struct ac_map {
 	int accepted; /* the descriptor handle_accepted was given and nobody has adopted yet */
 	struct ac_dispatcher *adopter; /* the channel that adopted it */
 
+	struct ac_dispatcher *mailbox; /* closed before all others; NULL: none */
+	size_t post_memory;            /* what it holds */
+
 	struct ac_error error;
 	ac_log_fn *log;
 	void *log_arg;
@@ -168,6 +171,7 @@ const struct ac_class *ac_class_key_(
 	const struct ac_class *resolved); /* the table it was made of */
 #define AC_OURS ((size_t)1 << 16)         /* class flag: one of the library's own */
 #define AC_FEEDS ((size_t)1 << 17)        /* its handle_read takes what a poller has read */
+#define AC_INNER ((size_t)1 << 18)        /* the map's own: nobody is shown it */
 bool ac_class_feeds_(const struct ac_class *resolved);
 
 /* ---- channel.c: interest, the frame, closing ---- */
@@ -223,6 +227,7 @@ void ac_turn_(struct ac_dispatcher *d,
 #define AC_TASK_INNER 2u /* the library's own: keeps no loop going, runs also under AC_TASKS_HOLD */
 void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn,
                           void *arg);
+void ac_called_(struct ac_map *m, int r, const char *what); /* a task or a post returned this */
 void ac_tasks_run_(struct ac_map *m, bool held);
 void ac_tasks_drop_(struct ac_map *m);
 int64_t ac_tasks_wait_(struct ac_map *m, bool held, int64_t timeout); /* less when one is due */

@@ -201,24 +201,26 @@ static void set_next(struct ac_task *t, int64_t now)
 	add(t);
 }
 
+void ac_called_(struct ac_map *m, int r, const char *what)
+{
+	char text[512];
+
+	if (r == AC_EXIT)
+		m->exit = true;
+	if (r >= 0 || r == AC_EXIT || r == -EAGAIN)
+		return;
+	ac_error_settle_(m, -r, what, "call");
+	ac_compact_traceback(&m->error, text, sizeof(text));
+	ac_map_log(m, AC_LOG_ERROR, "a %s failed %s", what, text);
+}
+
 static void fire(struct ac_map *m, struct ac_task *t)
 {
-	int r;
-
 	take_out(t);
 	if (t->interval)
 		set_next(t, ac_map_time_(m));
 	m->error.code = 0;
-	r = ac_task_call(t);
-	if (r == AC_EXIT) {
-		m->exit = true;
-	} else if (r < 0 && r != -EAGAIN) {
-		char text[512];
-
-		ac_error_settle_(m, -r, "task", "call");
-		ac_compact_traceback(&m->error, text, sizeof(text));
-		ac_map_log(m, AC_LOG_ERROR, "a task failed %s", text);
-	}
+	ac_called_(m, ac_task_call(t), "task");
 }
 
 /* The first task that is due and was set before this round. */
