@@ -178,6 +178,8 @@ enum ac_limit {
 	AC_LOW_WATER,   /* and at which it is read again: 64 KiB */
 	AC_MAX_OUTPUT,  /* queued output at which a push returns -ENOBUFS: 16 MiB */
 	AC_MAX_ACCEPTS, /* connections a listener accepts in one pass: 16 */
+	AC_MAX_CONNECTIONS, /* open ones, on the listener's map: 80 % of RLIMIT_NOFILE, less 64 */
+	AC_MAX_PER_ADDRESS, /* those of one peer's address, see asyncore/overload.h: off */
 	AC_LIMITS
 };
 
@@ -244,10 +246,8 @@ AC_API double ac_next_timeout(struct ac_map *map);
 /* Seconds on the monotonic clock, as the pass began; outside a pass: now. */
 AC_API double ac_now(struct ac_map *map);
 
-/*
- * Closes every channel and drops every task. Errors raised on the way are handled as ever; with
- * ignore_all they are not even logged. Python: close_all(map, ignore_all).
- */
+/* Closes every channel and drops every task. Errors raised on the way are handled as ever; with
+ * ignore_all they are not even logged. Python: close_all(map, ignore_all). */
 AC_API void ac_close_all(struct ac_map *map, bool ignore_all);
 
 /* ---- tasks ------------------------------------------------------------------------------- */
@@ -341,9 +341,10 @@ struct ac_class {
 	int (*handle_connect)(struct ac_dispatcher *d); /* already connected: a push goes out */
 	int (*handle_accept)(struct ac_dispatcher *d);
 	int (*handle_accepted)(struct ac_dispatcher *d, int fd, const struct ac_addr *peer);
+	int (*handle_rejected)(struct ac_dispatcher *d, int fd, const struct ac_addr *peer,
+	                       enum ac_limit why);  /* one too many; default: reset */
 	int (*handle_eof)(struct ac_dispatcher *d); /* end of input; default: send, then close */
-	int (*handle_timeout)(
-		struct ac_dispatcher *d);             /* idle too long; default: close, ETIMEDOUT */
+	int (*handle_timeout)(struct ac_dispatcher *d); /* idle; default: close, ETIMEDOUT */
 	int (*handle_close)(struct ac_dispatcher *d); /* exactly once; the descriptor is open yet */
 	int (*handle_error)(struct ac_dispatcher *d, const struct ac_error *error);
 
@@ -403,10 +404,8 @@ AC_API int ac_dial(struct ac_dispatcher *d, const char *address);
  * or descriptors have run out (one is shed and the listener rests 100 ms). Python: accept(). */
 AC_API int ac_accept(struct ac_dispatcher *d, struct ac_addr *ret_peer);
 
-/*
- * Bytes read; 0 when the peer has ended or lost the connection (handle_eof or handle_close has run);
- * -EAGAIN when there is nothing yet; another -errno to be raised. Python: recv(buffer_size).
- */
+/* Bytes read; 0 when the peer has ended or lost the connection (handle_eof or handle_close has run);
+ * -EAGAIN when there is nothing yet; another -errno to be raised. Python: recv(buffer_size). */
 AC_API ssize_t ac_recv(struct ac_dispatcher *d, void *buffer, size_t size);
 
 /* Bytes the kernel took, 0 when it took none or the connection is lost (handle_close has run).
@@ -448,8 +447,8 @@ AC_API bool ac_connected(const struct ac_dispatcher *d);
 AC_API bool ac_accepting(const struct ac_dispatcher *d);
 AC_API bool ac_connecting(const struct ac_dispatcher *d);
 AC_API bool ac_closing(const struct ac_dispatcher *d); /* closed, or about to be */
-AC_API int ac_addr(const struct ac_dispatcher *d, struct ac_addr *ret_addr);       /* the peer's, or
-                                                                             what it is bound to */
+AC_API int ac_addr(const struct ac_dispatcher *d,
+                   struct ac_addr *ret_addr); /* the peer's, or own */
 AC_API int ac_local_addr(const struct ac_dispatcher *d, struct ac_addr *ret_addr); /* getsockname */
 AC_API void ac_set_debug(struct ac_dispatcher *d, bool on); /* logs its opening and closing */
 

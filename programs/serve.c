@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define LISTENERS_MOST 16
@@ -32,20 +31,9 @@ static const char help[] =
 
 struct options {
 	const char *dir, *poller, *log, *listen[LISTENERS_MOST];
-	size_t listeners;
+	size_t listeners, max_connections, max_per_address;
 	bool quiet;
 };
-
-static size_t default_connections(void)
-{
-	struct rlimit files;
-	size_t most;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
-		return 100000;
-	most = (size_t)files.rlim_cur / 10 * 8;
-	return most > 64 + 16 ? most - 64 : 16;
-}
 
 static bool read_count(const char *text, size_t *ret_count)
 {
@@ -110,9 +98,9 @@ static bool set_option(int c, const char *value, struct options *o, struct http_
 		o->log = value;
 		return true;
 	case MAX_CONNECTIONS:
-		return read_count(value, &s->max_connections);
+		return read_count(value, &o->max_connections);
 	case MAX_PER_ADDRESS:
-		return read_count(value, &s->max_per_address);
+		return read_count(value, &o->max_per_address);
 	case HEAD_TIMEOUT:
 		return read_seconds(value, &s->head_timeout);
 	case IDLE_TIMEOUT:
@@ -196,6 +184,8 @@ static int run(const struct options *o, struct http_server *s)
 	s->map = program_map("serve", o->poller);
 	if (!s->map)
 		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+	ac_map_set_limit(s->map, AC_MAX_CONNECTIONS, o->max_connections);
+	ac_map_set_limit(s->map, AC_MAX_PER_ADDRESS, o->max_per_address);
 	r = program_on_stop(s->map, stop, s);
 	if (r < 0)
 		return program_fail(STATUS_FAILED, "serve", "%s", strerror(-r));
@@ -212,7 +202,6 @@ int cmd_serve(int argc, char **argv)
 	struct options o = { .dir = "." };
 	struct http_server s = {
 		.root = -1,
-		.max_connections = default_connections(),
 		.head_timeout = 10,
 		.idle_timeout = 60,
 		.stall_timeout = 30,

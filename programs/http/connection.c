@@ -13,6 +13,7 @@
  */
 #include "server.h"
 
+#include <asyncore/overload.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 
 #define REQUESTS_MOST 1000
 #define LINGER_SECONDS 5
-#define REFUSED_MOST 32 /* of those too many, answered at a time; others are just closed */
+#define REFUSED_MOST 32 /* of those too many, answered at a time; others are reset */
 
 static struct http_connection *connection_of(struct ac_chat *c)
 {
@@ -300,7 +301,6 @@ static int closed(struct ac_dispatcher *d)
 	free(h->request);
 	h->request = NULL;
 	h->server->connections--;
-	h->server->served -= h->served;
 	return h->server->stopping && h->server->connections == 0 ? AC_EXIT : 0;
 }
 
@@ -318,58 +318,38 @@ static const struct ac_chat_class connection_class = {
 	.handle_drain = drained,
 };
 
-struct census {
-	struct ac_addr addr;
-	size_t same;
-};
-
-static int count_same(struct ac_dispatcher *d, void *arg)
-{
-	struct census *census = arg;
-	struct ac_addr *a = &census->addr, b;
-
-	if (strcmp(d->cls->name, connection_class.d.name) != 0 ||
-	    !((struct http_connection *)d)->served || ac_addr(d, &b) < 0)
-		return 0;
-	if (a->sa.sa_family == AF_INET && b.sa.sa_family == AF_INET)
-		census->same += a->in.sin_addr.s_addr == b.in.sin_addr.s_addr;
-	else if (a->sa.sa_family == AF_INET6 && b.sa.sa_family == AF_INET6)
-		census->same +=
-			memcmp(&a->in6.sin6_addr, &b.in6.sin6_addr, sizeof(b.in6.sin6_addr)) == 0;
-	return 0;
-}
-
-static bool is_too_many(struct http_server *s, const struct ac_addr *peer)
-{
-	struct census census = { *peer, 0 };
-
-	if (s->served >= s->max_connections)
-		return true;
-	if (!s->max_per_address)
-		return false;
-	ac_map_each(s->map, count_same, &census);
-	return census.same >= s->max_per_address;
-}
-
-static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
+static struct http_connection *adopt(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 {
 	struct http_server *s = ((struct http_listener *)d)->server;
 	struct http_connection *h =
 		(struct http_connection *)ac_chat_adopt(d->map, &connection_class, fd, peer);
 
+	if (h) {
+		h->server = s;
+		s->connections++;
+	}
+	return h;
+}
+
+static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
+{
+	struct http_connection *h = adopt(d, fd, peer);
+
 	if (!h)
 		return ac_raise(d, errno);
-	h->server = s;
-	s->connections++;
-	h->served = !is_too_many(s, peer);
-	s->served += h->served;
-	if (h->served)
-		expect_head(h);
-	else if (s->connections - s->served <= REFUSED_MOST)
-		return refuse(h, NULL, 503);
-	else
-		ac_close(&h->c.d);
+	expect_head(h);
 	return 0;
+}
+
+static int rejected(struct ac_dispatcher *d, int fd, const struct ac_addr *peer, enum ac_limit why)
+{
+	struct http_server *s = ((struct http_listener *)d)->server;
+	struct http_connection *h;
+
+	if (s->connections >= ac_map_connections(d->map) + REFUSED_MOST)
+		return AC_DISPATCHER->handle_rejected(d, fd, peer, why);
+	h = adopt(d, fd, peer);
+	return h ? refuse(h, NULL, 503) : ac_raise(d, errno);
 }
 
 const struct ac_class http_listener_class = {
@@ -377,6 +357,7 @@ const struct ac_class http_listener_class = {
 	.name = "http-listener",
 	.size = sizeof(struct http_listener),
 	.handle_accepted = accepted,
+	.handle_rejected = rejected,
 };
 
 static int stop_one(struct ac_dispatcher *d, void *arg)

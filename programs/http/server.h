@@ -17,7 +17,7 @@ struct http_server {
 	int root;                /* the folder that is served */
 	FILE *log;               /* NULL: nothing is logged */
 	struct ac_task flushing; /* of the log, while lines wait for it */
-	size_t connections, served, max_connections, max_per_address; /* served: not refused */
+	size_t connections;      /* those to be refused among them */
 	double head_timeout, idle_timeout, stall_timeout;
 	bool stopping; /* answers say "Connection: close"; the last to go ends the loop */
 };
@@ -37,7 +37,6 @@ struct http_connection {
 	struct http_server *server;
 	struct ac_task deadline; /* of a head, or of lingering: absolute */
 	enum http_state state;
-	bool served;  /* counts towards the most there may be */
 	bool started; /* the head has begun */
 	bool keeps_alive;
 	unsigned requests;

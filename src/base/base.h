@@ -40,6 +40,7 @@ int ac_sys_listen_(int fd, int backlog);
 int ac_sys_connect_(int fd, const struct ac_addr *addr);
 int ac_sys_shutdown_(int fd, int how);
 int ac_sys_close_(int fd);
+void ac_sys_reset_(int fd);   /* closes a connection with a reset: nothing of it is left */
 int ac_sys_dup_(int fd);      /* close-on-exec */
 int ac_sys_nonblock_(int fd); /* sets O_NONBLOCK */
 int ac_sys_mode_(int fd, bool *ret_blocking, bool *ret_write_only);
@@ -63,6 +64,8 @@ uint64_t ac_sys_block_(uint64_t set); /* in this thread; which of them were not 
 void ac_sys_unblock_(uint64_t set);
 int ac_sys_signalfd_(uint64_t set); /* -ENOSYS where there is none */
 int ac_sys_signal_read_(int fd, struct ac_signal *ret_signal);
+size_t ac_sys_files_(void);                /* descriptors it may have (RLIMIT_NOFILE) */
+int ac_sys_random_(void *buf, size_t len); /* that nobody can guess */
 
 /* ---- fork.c ---- */
 extern unsigned ac_forks_;  /* how many lie between the first process and this one … */

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <time.h>
 #include <unistd.h>
@@ -216,6 +218,14 @@ int ac_sys_close_(int fd)
 	return close(fd) < 0 ? -errno : 0;
 }
 
+void ac_sys_reset_(int fd)
+{
+	const struct linger at_once = { 1, 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	ac_sys_close_(fd);
+}
+
 int ac_sys_dup_(int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -357,4 +367,19 @@ void ac_sys_event_clear_(int fd)
 
 	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
+}
+
+size_t ac_sys_files_(void)
+{
+	const size_t most = 1048576; /* of the kernel, where nobody has set another */
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > most)
+		return most;
+	return (size_t)files.rlim_cur;
+}
+
+int ac_sys_random_(void *buf, size_t len)
+{
+	return getrandom(buf, len, GRND_NONBLOCK) == (ssize_t)len ? 0 : -EIO;
 }

@@ -149,6 +149,7 @@ static int too_long(struct ac_chat *c, struct ac_feed *f)
 {
 	drop_record(c, f);
 	c->record_len = 0;
+	ac_count_(c->d.map, AC_COUNT_RECORD_TOO_LONG);
 	return ac_raisef(c, EMSGSIZE, "a record of more than %zu bytes",
 	                 ac_limit_(&c->d, AC_MAX_RECORD));
 }

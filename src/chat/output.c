@@ -358,9 +358,11 @@ static void weigh(struct ac_chat *c)
 	struct ac_dispatcher *d = &c->d;
 	struct ac_output *out = c->out;
 
-	if (out && out->total >= ac_limit_(d, AC_HIGH_WATER))
+	if (out && out->total >= ac_limit_(d, AC_HIGH_WATER)) {
+		if (!(d->flags & AC_IS_CHOKED))
+			ac_count_(d->map, AC_COUNT_INPUT_HELD);
 		d->flags |= AC_IS_CHOKED;
-	else if ((d->flags & AC_IS_CHOKED) && (!out || out->total <= ac_limit_(d, AC_LOW_WATER)))
+	} else if ((d->flags & AC_IS_CHOKED) && (!out || out->total <= ac_limit_(d, AC_LOW_WATER)))
 		d->flags = (d->flags & ~(uint32_t)AC_IS_CHOKED) | AC_IS_DRAINED;
 	if (out && ac_fifo_is_empty(&out->fifo)) {
 		output_free(c);

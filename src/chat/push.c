@@ -26,9 +26,12 @@ static bool has_room(const struct ac_chat *c, size_t len)
 /* There is a queue, and room in it for so many bytes of memory. */
 static int need_room(struct ac_chat *c, size_t len)
 {
-	if (!has_room(c, len))
-		return ac_raisef(c, ENOBUFS, "%zu bytes queued, %zu more",
-		                 c->out ? c->out->memory : 0, len);
+	if (!has_room(c, len)) {
+		size_t queued = c->out ? c->out->memory : 0;
+
+		ac_refuse_output_(&c->d, queued, len);
+		return ac_raisef(c, ENOBUFS, "%zu bytes queued, %zu more", queued, len);
+	}
 	return ac_output_(c) ? 0 : ac_raise(c, ENOMEM);
 }
 

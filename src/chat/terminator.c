@@ -83,8 +83,10 @@ int ac_set_terminator_count(struct ac_chat *c, int64_t count)
 		return 0;
 	if (count < 0)
 		return ac_raisef(c, EINVAL, "a record of %lld bytes", (long long)count);
-	if (ours && (uint64_t)count > ac_limit_(&c->d, AC_MAX_RECORD))
+	if (ours && (uint64_t)count > ac_limit_(&c->d, AC_MAX_RECORD)) {
+		ac_count_(c->d.map, AC_COUNT_RECORD_TOO_LONG);
 		return ac_raisef(c, EMSGSIZE, "a record of %lld bytes", (long long)count);
+	}
 	ac_terminator_done_(c);
 	if (count) {
 		c->term_kind = AC_TERM_COUNT;

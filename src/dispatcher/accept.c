@@ -3,14 +3,14 @@
  *
  * Design: a bounded batch a pass. An error of an accepted connection is its own: it goes to the channel that
  * was adopted for it, or to the log. When descriptors run out, the one kept in reserve is given up to accept
- * and close a single connection, so that its peer learns of it, and the listener rests.
+ * and close a single connection, so that its peer learns of it, and the listener rests. Those who are one too
+ * many are reset: that leaves no state behind, neither here nor there, and nobody takes it for an empty answer.
  */
 #include "dispatcher.h"
 
 #include <errno.h>
 
 #define REST_NS 100000000 /* 100 ms */
-#define SAY_NS 1000000000 /* one line a second */
 
 static int rested(void *arg)
 {
@@ -36,10 +36,10 @@ void ac_rest_(struct ac_dispatcher *d)
 static void shed_one(struct ac_dispatcher *d, int code)
 {
 	struct ac_map *m = d->map;
-	int64_t now = ac_map_time_(m);
 	struct ac_addr peer;
 	int fd;
 
+	ac_count_(m, AC_COUNT_NO_DESCRIPTOR);
 	if (m->spare >= 0) {
 		ac_sys_close_(m->spare);
 		fd = ac_sys_accept_(d->fd, &peer);
@@ -47,11 +47,9 @@ static void shed_one(struct ac_dispatcher *d, int code)
 			ac_sys_close_(fd);
 	}
 	m->spare = ac_sys_spare_();
-	if (m->said == 0 || now - m->said >= SAY_NS) {
-		m->said = now;
-		ac_log_info(d, AC_LOG_WARNING, "accept: %s: connections are refused",
-		            ac_error_name(code));
-	}
+	if (ac_may_say_(m, AC_COUNT_NO_DESCRIPTOR))
+		ac_say_(d, AC_COUNT_NO_DESCRIPTOR, AC_LOG_WARNING,
+		        "accept: %s: connections are refused", ac_error_name(code));
 	ac_rest_(d);
 }
 
@@ -94,19 +92,18 @@ int ac_accept(struct ac_dispatcher *d, struct ac_addr *ret_peer)
 }
 
 /* The handler failed with a connection that it had adopted, or had not. */
-static void accepted_failed(struct ac_dispatcher *d, int fd, int r)
+static void arrival_failed(struct ac_dispatcher *d, const struct ac_arrival *a, int r)
 {
 	struct ac_map *m = d->map;
-	struct ac_dispatcher *adopter = m->adopter;
 	char trace[512];
 
-	if (m->accepted == fd)
-		ac_sys_close_(fd);
+	if (a->fd >= 0)
+		ac_sys_close_(a->fd);
 	if (r == AC_EXIT || r == -EAGAIN)
 		return;
-	if (adopter && ac_enter_(adopter)) {
-		ac_failed_(adopter, r, "handle_accepted");
-		ac_leave_(adopter);
+	if (a->adopter && ac_enter_(a->adopter)) {
+		ac_failed_(a->adopter, r, "handle_accepted");
+		ac_leave_(a->adopter);
 		return;
 	}
 	ac_error_settle_(m, -r, d->cls->name, "handle_accepted");
@@ -114,20 +111,48 @@ static void accepted_failed(struct ac_dispatcher *d, int fd, int r)
 	ac_log_info(d, AC_LOG_ERROR, "a connection was not accepted %s", trace);
 }
 
+/* Whether there is room for it under the listener's limits, and which of them says no. */
+static bool has_room(struct ac_dispatcher *d, const struct ac_addr *peer, enum ac_limit *ret_why)
+{
+	size_t each = ac_limit_(d, AC_MAX_PER_ADDRESS);
+
+	*ret_why = AC_MAX_CONNECTIONS;
+	if (d->map->admitted >= ac_limit_(d, AC_MAX_CONNECTIONS))
+		return false;
+	*ret_why = AC_MAX_PER_ADDRESS;
+	return each == SIZE_MAX || ac_admitted_from_(d->map, peer) < each;
+}
+
+static int reject(struct ac_dispatcher *d, int fd, const struct ac_addr *peer, enum ac_limit why)
+{
+	bool each = why == AC_MAX_PER_ADDRESS;
+	enum ac_counter counter = each ? AC_COUNT_OVER_ADDRESS : AC_COUNT_OVER_TOTAL;
+	char text[AC_ADDR_TEXT];
+
+	ac_count_(d->map, counter);
+	if (ac_may_say_(d->map, counter))
+		ac_say_(d, counter, AC_LOG_WARNING, "%s rejected: %zu connections%s",
+		        ac_addr_format(peer, text, sizeof(text)), ac_limit_(d, why),
+		        each ? " of that address" : "");
+	return d->cls->handle_rejected(d, fd, peer, why);
+}
+
 static int hand_over(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 {
 	struct ac_map *m = d->map;
-	int outer_accepted = m->accepted, r;
-	struct ac_dispatcher *outer_adopter = m->adopter;
+	struct ac_arrival a = { .outer = m->arrival, .fd = fd, .peer = peer };
+	enum ac_limit why;
+	int r;
 
-	m->accepted = fd;
-	m->adopter = NULL;
+	a.counts = has_room(d, peer, &why);
+	m->arrival = &a;
 	m->error.code = 0;
-	r = d->cls->handle_accepted(d, fd, peer);
+	if (a.counts)
+		ac_count_(m, AC_COUNT_ACCEPTED);
+	r = a.counts ? d->cls->handle_accepted(d, fd, peer) : reject(d, fd, peer, why);
 	if (r < 0)
-		accepted_failed(d, fd, r);
-	m->accepted = outer_accepted;
-	m->adopter = outer_adopter;
+		arrival_failed(d, &a, r);
+	m->arrival = a.outer;
 	return r == AC_EXIT ? r : 0;
 }
 
@@ -147,6 +172,17 @@ int ac_handle_accept_(struct ac_dispatcher *d)
 		if (r < 0 || (d->flags & (AC_IS_CLOSING | AC_IS_PAUSED | AC_IS_DETACHED)))
 			return r;
 	}
+	ac_count_(d->map, AC_COUNT_ACCEPTS_PUT_OFF);
+	return 0;
+}
+
+int ac_handle_rejected_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer,
+                        enum ac_limit why)
+{
+	(void)d;
+	(void)peer;
+	(void)why;
+	ac_sys_reset_(fd);
 	return 0;
 }
 

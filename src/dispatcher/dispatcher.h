@@ -16,6 +16,8 @@ void ac_lose_fd_(struct ac_dispatcher *d);   /* as if it had never been opened *
 void ac_rest_(struct ac_dispatcher *d);         /* a listener accepts nothing for 100 ms */
 int ac_handle_accept_(struct ac_dispatcher *d); /* the default handle_accept … */
 int ac_handle_accepted_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer);
+int ac_handle_rejected_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer,
+                        enum ac_limit why);
 
 /* io.c: results of the transport made into those of the verbs */
 ssize_t ac_received_(struct ac_dispatcher *d, ssize_t n); /* end of input and loss are handled */
@@ -43,14 +45,16 @@ void ac_base_finalize_(struct ac_dispatcher *d);
 #define AC_BASE_METHODS_BUT_CLOSE                                                                  \
 	.in_buffer_size = 65536, .out_buffer_size = 16384, .handle_expt = ac_base_handle_expt_,    \
 	.handle_connect = ac_base_nothing_, .handle_accept = ac_handle_accept_,                    \
-	.handle_accepted = ac_handle_accepted_, .handle_timeout = ac_base_handle_timeout_,         \
-	.handle_error = ac_base_handle_error_, .handle_read_event = ac_base_handle_read_event_,    \
+	.handle_accepted = ac_handle_accepted_, .handle_rejected = ac_handle_rejected_,            \
+	.handle_timeout = ac_base_handle_timeout_, .handle_error = ac_base_handle_error_,          \
+	.handle_read_event = ac_base_handle_read_event_,                                           \
 	.handle_write_event = ac_base_handle_write_event_,                                         \
 	.handle_expt_event = ac_base_handle_expt_event_,                                           \
 	.handle_connect_event = ac_base_handle_connect_event_, .log = ac_log_default_,             \
 	.finalize = ac_base_finalize_
 
 /* state.c, limit.c */
+void ac_refuse_output_(struct ac_dispatcher *d, size_t queued, size_t more); /* counts and says */
 void ac_set_peer_(struct ac_dispatcher *d, const struct ac_addr *addr);
 struct ac_extra *ac_extra_(struct ac_dispatcher *d); /* made at first use; NULL: no memory */
 

@@ -65,12 +65,29 @@ int ac_base_handle_timeout_(struct ac_dispatcher *d)
 	return 0;
 }
 
+static void close_for_limit(struct ac_dispatcher *d, const struct ac_error *e,
+                            enum ac_counter which)
+{
+	char trace[512], repr[AC_REPR_TEXT];
+
+	if (ac_may_say_(d->map, which)) {
+		ac_compact_traceback(e, trace, sizeof(trace));
+		ac_say_(d, which, AC_LOG_ERROR, "uncaptured error, closing channel %s %s",
+		        ac_repr(d, repr, sizeof(repr)), trace);
+	}
+	ac_close_(d, e->code);
+}
+
 /* A listener goes on: closing it would be the end of the service for one bad moment. */
 int ac_base_handle_error_(struct ac_dispatcher *d, const struct ac_error *e)
 {
 	bool listens = d->flags & AC_IS_ACCEPTING;
 	char trace[512], repr[AC_REPR_TEXT];
 
+	if (e->code == EMSGSIZE && !listens) { /* a peer's doing, who may do it often */
+		close_for_limit(d, e, AC_COUNT_RECORD_TOO_LONG);
+		return 0;
+	}
 	ac_compact_traceback(e, trace, sizeof(trace));
 	ac_log_info(d, AC_LOG_ERROR, "uncaptured error, %s %s %s",
 	            listens ? "resting listener" : "closing channel",

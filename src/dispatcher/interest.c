@@ -40,6 +40,19 @@ void ac_del_channel(struct ac_dispatcher *d)
 	d->flags |= AC_IS_DETACHED;
 }
 
+/* It is one of the connections of the map it is on. */
+static void move_count(struct ac_dispatcher *d, struct ac_map *from)
+{
+	struct ac_map *to = d->map;
+
+	if (!(d->flags & AC_IS_ADMITTED))
+		return;
+	d->map = from;
+	ac_discharge_(d);
+	d->map = to;
+	ac_admit_(d);
+}
+
 /* Its class, its place in the table and its tasks belong to the map: they are made anew on the other. */
 static int change_map(struct ac_dispatcher *d, struct ac_map *m)
 {
@@ -63,6 +76,7 @@ static int change_map(struct ac_dispatcher *d, struct ac_map *m)
 	}
 	d->cls = (const struct ac_class *)(const void *)resolved->table;
 	ac_free_slot_(old, old_slot);
+	move_count(d, old);
 	d->flags &= ~(uint32_t)AC_IS_RESTING;
 	if (d->extra) {
 		ac_task_cancel(&d->extra->rest);

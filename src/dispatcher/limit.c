@@ -31,6 +31,17 @@ size_t ac_limit(const struct ac_dispatcher *d, enum ac_limit which)
 	return (unsigned)which < AC_LIMITS ? ac_limit_(d, which) : 0;
 }
 
+void ac_refuse_output_(struct ac_dispatcher *d, size_t queued, size_t more)
+{
+	char repr[AC_REPR_TEXT];
+
+	ac_count_(d->map, AC_COUNT_OUTPUT_REFUSED);
+	if (ac_may_say_(d->map, AC_COUNT_OUTPUT_REFUSED))
+		ac_say_(d, AC_COUNT_OUTPUT_REFUSED, AC_LOG_WARNING,
+		        "output refused: %zu bytes queued, %zu more for %s", queued, more,
+		        ac_repr(d, repr, sizeof(repr)));
+}
+
 static int look(void *arg);
 
 static void look_again(struct ac_dispatcher *d)

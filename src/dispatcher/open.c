@@ -51,6 +51,7 @@ struct ac_dispatcher *ac_new(struct ac_map *map, const struct ac_class *cls)
 
 void ac_lose_fd_(struct ac_dispatcher *d)
 {
+	ac_discharge_(d);
 	ac_unwatch_(d);
 	if (d->fd >= 0)
 		ac_sys_close_(d->fd);
@@ -94,20 +95,28 @@ static int examine(struct ac_dispatcher *d, const struct ac_addr *peer)
 	return 0;
 }
 
+static bool is_arriving(const struct ac_map *m, int fd)
+{
+	return m->arrival && m->arrival->fd == fd;
+}
+
 /* A connection that our own accept gave is known to be non-blocking and connected. */
 static int just_accepted(struct ac_dispatcher *d, const struct ac_addr *peer)
 {
+	struct ac_arrival *a = d->map->arrival;
 	struct ac_addr local;
 
-	d->map->accepted = -1;
-	d->map->adopter = d;
+	a->fd = -1;
+	a->adopter = d;
 	d->flags |= AC_IS_CONNECTED | AC_IS_STREAM;
-	if (peer && peer->len) {
+	if (!peer || !peer->len)
+		peer = a->peer;
+	if (peer->len)
 		ac_set_peer_(d, peer);
-		return 0;
-	}
-	if (ac_sys_sockname_(d->fd, &local) == 0)
+	else if (ac_sys_sockname_(d->fd, &local) == 0)
 		d->family = (uint8_t)local.sa.sa_family;
+	if (a->counts)
+		ac_admit_(d);
 	return 0;
 }
 
@@ -127,7 +136,7 @@ int ac_take_fd_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 	if (fd < 0)
 		return -EBADF;
 	d->fd = fd;
-	r = fd == d->map->accepted ? just_accepted(d, peer) : examine(d, peer);
+	r = is_arriving(d->map, fd) ? just_accepted(d, peer) : examine(d, peer);
 	if (r == 0)
 		r = ac_watch_open_(d);
 	if (r < 0)
@@ -143,8 +152,8 @@ struct ac_dispatcher *ac_adopt(struct ac_map *map, const struct ac_class *cls, i
 	int r;
 
 	if (!d) {
-		if (m && m->accepted == fd)
-			m->accepted = -1;
+		if (m && is_arriving(m, fd))
+			m->arrival->fd = -1;
 		if (fd >= 0)
 			ac_sys_close_(fd);
 		return NULL;
@@ -152,8 +161,8 @@ struct ac_dispatcher *ac_adopt(struct ac_map *map, const struct ac_class *cls, i
 	r = ac_take_fd_(d, fd, peer);
 	if (r == 0)
 		return d;
-	if (m->adopter == d)
-		m->adopter = NULL;
+	if (m->arrival && m->arrival->adopter == d)
+		m->arrival->adopter = NULL;
 	if (!(d->flags & AC_IS_CLOSING)) { /* else it waits in its grave */
 		ac_disown_(d);
 		ac_free_(d);

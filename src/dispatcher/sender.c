@@ -72,8 +72,10 @@ ssize_t ac_sender_send(struct ac_sender *s, const void *data, size_t len)
 	if (d->flags & (AC_IS_CLOSING | AC_IS_LEAVING))
 		return 0;
 	if (len > ac_limit_(d, AC_MAX_OUTPUT) - pending(s) ||
-	    pending(s) > ac_limit_(d, AC_MAX_OUTPUT))
+	    pending(s) > ac_limit_(d, AC_MAX_OUTPUT)) {
+		ac_refuse_output_(d, pending(s), len);
 		return ac_raise(d, ENOBUFS);
+	}
 	if (!s->out && !(s->out = ac_alloc_(sizeof(*s->out))))
 		return ac_raise(d, ENOMEM);
 	r = ac_buf_append_(&s->out->buf, data, len);

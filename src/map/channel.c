@@ -215,6 +215,7 @@ void ac_close_(struct ac_dispatcher *d, int reason)
 	ac_call_(d, d->cls->handle_close, "handle_close");
 	m->error = pending;
 	cancel_own_tasks(d);
+	ac_discharge_(d);
 	ac_unwatch_(d);
 	if (d->fd >= 0)
 		ac_sys_close_(d->fd);

@@ -13,8 +13,21 @@
 
 static const size_t default_limits[AC_LIMITS] = {
 	[AC_MAX_RECORD] = 65536,   [AC_HIGH_WATER] = 262144, [AC_LOW_WATER] = 65536,
-	[AC_MAX_OUTPUT] = 1 << 24, [AC_MAX_ACCEPTS] = 16,
+	[AC_MAX_OUTPUT] = 1 << 24, [AC_MAX_ACCEPTS] = 16,    [AC_MAX_PER_ADDRESS] = SIZE_MAX,
 };
+
+#define FEWEST_CONNECTIONS 16
+
+/* The rest is for files, for what the program opens by itself, and for those who are rejected with a word. */
+static size_t default_limit(enum ac_limit which)
+{
+	size_t files;
+
+	if (which != AC_MAX_CONNECTIONS)
+		return default_limits[which];
+	files = ac_sys_files_() / 10 * 8;
+	return files > 64 + FEWEST_CONNECTIONS ? files - 64 : FEWEST_CONNECTIONS;
+}
 
 static _Thread_local struct ac_map *own_map;
 static pthread_once_t own_map_once = PTHREAD_ONCE_INIT;
@@ -53,12 +66,12 @@ static int map_init(struct ac_map *m, const struct ac_map_opts *opts)
 	if (r < 0)
 		return r;
 	m->spare = ac_sys_spare_();
-	m->accepted = -1;
 	m->edge = m->poller->cls->edge;
 	m->log = opts && opts->log ? opts->log : ac_log_stderr_;
 	m->log_arg = opts ? opts->log_arg : NULL;
 	for (int i = 0; i < AC_LIMITS; i++)
-		m->limits[i] = opts && opts->limits[i] ? opts->limits[i] : default_limits[i];
+		m->limits[i] =
+			opts && opts->limits[i] ? opts->limits[i] : default_limit((enum ac_limit)i);
 	ac_wheel_init_(&m->wheel, ac_clock_());
 	if (m->poller->refused)
 		tell_refusal(m, opts && opts->poller);
@@ -118,6 +131,7 @@ static void map_destroy(struct ac_map *m)
 	ac_free_(m->pushed.at);
 	ac_free_(m->buffer);
 	ac_free_(m->idle_output);
+	ac_free_(m->census);
 	ac_free_(m->slots);
 	ac_free_(m);
 	ac_maps_count_(-1);
@@ -205,7 +219,8 @@ size_t ac_map_memory(const struct ac_map *map)
 	      m->slot_cap * sizeof(struct ac_slot) +
 	      (m->asked.cap + m->pushed.cap) * sizeof(struct ac_name) +
 	      (size_t)m->chunk_count * AC_CHUNK_SIZE +
-	      (m->buffer ? AC_READ_HEADROOM + AC_READ_SIZE : 0) + m->post_memory;
+	      (m->buffer ? AC_READ_HEADROOM + AC_READ_SIZE : 0) + m->post_memory +
+	      ac_census_memory_(m);
 	for (size_t i = 0; i < m->slot_used; i++)
 		if (m->slots[i].d)
 			sum += m->slots[i].d->cls->size +
@@ -218,7 +233,7 @@ void ac_map_set_limit(struct ac_map *map, enum ac_limit which, size_t value)
 	struct ac_map *m = ac_map_of_(map);
 
 	if (m && (unsigned)which < AC_LIMITS)
-		m->limits[which] = value ? value : default_limits[which];
+		m->limits[which] = value ? value : default_limit(which);
 }
 
 int ac_map_each(struct ac_map *map, int (*fn)(struct ac_dispatcher *d, void *arg), void *arg)

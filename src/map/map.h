@@ -12,6 +12,8 @@
 #ifndef AC_MAP_H
 #define AC_MAP_H
 
+#include <asyncore/overload.h>
+
 #include "../poller/poller.h"
 #include "../transport/transport.h"
 
@@ -58,6 +60,21 @@ struct ac_chunk {
 #define AC_CHUNK_SIZE 16384
 #define AC_CHUNKS_KEPT 16
 
+/* How often, when a line last said so, and how often since. */
+struct ac_tally {
+	uint64_t count, unsaid;
+	int64_t said;
+};
+
+/* A connection on its way from a listener to the channel that adopts it. */
+struct ac_arrival {
+	struct ac_arrival *outer; /* in the pass around this one */
+	int fd;                   /* -1: adopted */
+	bool counts;              /* it is let in, not rejected */
+	const struct ac_addr *peer;
+	struct ac_dispatcher *adopter;
+};
+
 #define AC_UNREAD (-1)
 
 struct ac_map {
@@ -99,10 +116,11 @@ struct ac_map {
 	void *idle_output;    /* one chat's queue, kept for the next that needs one */
 	struct ac_feed *feed; /* inputs being cut, the innermost first */
 
-	int spare;    /* given up to shed a connection when descriptors run out */
-	int64_t said; /* when that was logged last */
-	int accepted; /* the descriptor handle_accepted was given and nobody has adopted yet */
-	struct ac_dispatcher *adopter; /* the channel that adopted it */
+	int spare;                  /* given up to shed a connection when descriptors run out */
+	struct ac_arrival *arrival; /* the connection that a listener is handing on */
+	size_t admitted;            /* channels that are ADMITTED … */
+	struct ac_census *census;   /* … by address; NULL: nobody has asked */
+	struct ac_tally counters[AC_COUNTERS];
 
 	struct ac_dispatcher *mailbox; /* closed before all others; NULL: none */
 	size_t post_memory;            /* what it holds */
@@ -231,6 +249,22 @@ void ac_called_(struct ac_map *m, int r, const char *what); /* a task or a post 
 void ac_tasks_run_(struct ac_map *m, bool held);
 void ac_tasks_drop_(struct ac_map *m);
 int64_t ac_tasks_wait_(struct ac_map *m, bool held, int64_t timeout); /* less when one is due */
+
+/* ---- census.c: accepted connections ---- */
+void ac_admit_(struct ac_dispatcher *d);     /* it is one … */
+void ac_discharge_(struct ac_dispatcher *d); /* … and no more, if it was */
+size_t ac_admitted_from_(struct ac_map *m, const struct ac_addr *peer);
+size_t ac_census_memory_(const struct ac_map *m);
+
+/* ---- count.c ---- */
+static inline void ac_count_(struct ac_map *m, enum ac_counter which)
+{
+	m->counters[which].count++;
+}
+/* Whether a line about it may be logged now, one a second at most; and that line. */
+bool ac_may_say_(struct ac_map *m, enum ac_counter which);
+void ac_say_(struct ac_dispatcher *d, enum ac_counter which, enum ac_log_level level,
+             const char *format, ...) AC_PRINTF(4, 5);
 
 /* ---- log.c, error.c ---- */
 ac_log_fn ac_log_stderr_;

@@ -46,6 +46,7 @@ enum ac_channel_flag {
 	AC_ASKS_MARK =
 		1 << 30, /* the poller does not say where out-of-band data cut a read short */
 };
+#define AC_IS_ADMITTED ((uint32_t)1 << 31) /* counts towards AC_MAX_CONNECTIONS; no int has it */
 
 struct ac_transport {
 	const char *name;

@@ -1,0 +1,49 @@
+/*
+ * asyncore/overload.h — what a map does when more is asked of it than it should give, and what it counts.
+ *
+ * Whatever only slows a peer down is counted. Whatever refuses or ends something is counted and said: a line
+ * of the log, at most one a second for each kind, which tells how many there were before it. What comes to a
+ * handle_error of the program's own is the program's to tell, and an idle end is nothing to tell of.
+ *
+ * Connections: a listener hands on no more than AC_MAX_CONNECTIONS in all and AC_MAX_PER_ADDRESS of one
+ * address. A connection counts, on its map, from the moment its channel was made in handle_accepted until
+ * that has closed. The listener's limit is compared with the count of its map: one that lets in more than
+ * the others has a reserve of its own. IPv6 counts by /64, the network one site has; IPv4 in IPv6 as IPv4;
+ * Unix sockets count in all only. Those too many go to handle_rejected; what is adopted there does not count.
+ */
+#ifndef ASYNCORE_OVERLOAD_H
+#define ASYNCORE_OVERLOAD_H
+
+#include <asyncore.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- counters ---------------------------------------------------------------------------- */
+
+enum ac_counter {
+	AC_COUNT_ACCEPTED,        /* connections that listeners have handed on */
+	AC_COUNT_OVER_TOTAL,      /* rejected for AC_MAX_CONNECTIONS */
+	AC_COUNT_OVER_ADDRESS,    /* rejected for AC_MAX_PER_ADDRESS */
+	AC_COUNT_NO_DESCRIPTOR,   /* times descriptors or kernel memory had run out at an accept */
+	AC_COUNT_ACCEPTS_PUT_OFF, /* passes that ended at AC_MAX_ACCEPTS */
+	AC_COUNT_RECORD_TOO_LONG, /* -EMSGSIZE for AC_MAX_RECORD */
+	AC_COUNT_INPUT_HELD,      /* times AC_HIGH_WATER stopped a channel's input */
+	AC_COUNT_OUTPUT_REFUSED,  /* -ENOBUFS for AC_MAX_OUTPUT */
+	AC_COUNTERS
+};
+
+/* How often that has happened on the map since it was made. */
+AC_API uint64_t ac_map_counter(const struct ac_map *map, enum ac_counter which);
+
+/* "accepted", "over total" … for people; "" for what is none. Thread-safe. */
+AC_API const char *ac_counter_name(enum ac_counter which);
+
+/* Connections that count towards AC_MAX_CONNECTIONS now. */
+AC_API size_t ac_map_connections(const struct ac_map *map);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
