@@ -12,6 +12,7 @@ static const struct {
 	{ "echo", "a server that sends back each line", cmd_echo },
 	{ "chat", "a chat server with rooms", cmd_chat },
 	{ "talk", "connect the terminal to a server", cmd_talk },
+	{ "proxy", "pass connections on to another server", cmd_proxy },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

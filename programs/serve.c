@@ -1,12 +1,12 @@
 /* serve.c — `asyncore serve`: the command line of the HTTP file server, its listeners and its end. */
 #include "http/server.h"
+#include "options.h"
 #include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,28 +34,6 @@ struct options {
 	size_t listeners, max_connections, max_per_address;
 	bool quiet;
 };
-
-static bool read_count(const char *text, size_t *ret_count)
-{
-	char *end;
-	unsigned long long n = strtoull(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end)
-		return false;
-	*ret_count = (size_t)n;
-	return true;
-}
-
-static bool read_seconds(const char *text, double *ret_seconds)
-{
-	char *end;
-	double n = strtod(text, &end);
-
-	if (end == text || *end || !(n > 0 && n < 1e9))
-		return false;
-	*ret_seconds = n;
-	return true;
-}
 
 enum long_only {
 	LOG = 256,
@@ -98,15 +76,15 @@ static bool set_option(int c, const char *value, struct options *o, struct http_
 		o->log = value;
 		return true;
 	case MAX_CONNECTIONS:
-		return read_count(value, &o->max_connections);
+		return options_count(value, &o->max_connections);
 	case MAX_PER_ADDRESS:
-		return read_count(value, &o->max_per_address);
+		return options_count(value, &o->max_per_address);
 	case HEAD_TIMEOUT:
-		return read_seconds(value, &s->head_timeout);
+		return options_seconds(value, &s->head_timeout);
 	case IDLE_TIMEOUT:
-		return read_seconds(value, &s->idle_timeout);
+		return options_seconds(value, &s->idle_timeout);
 	case STALL_TIMEOUT:
-		return read_seconds(value, &s->stall_timeout);
+		return options_seconds(value, &s->stall_timeout);
 	default:
 		return false;
 	}

@@ -31,6 +31,12 @@ ssize_t ac_sys_read_(int fd, void *buf, size_t len);
 ssize_t ac_sys_write_(int fd, const struct iovec *iov, int count); /* no SIGPIPE either */
 ssize_t ac_sys_pread_(int fd, void *buf, size_t len, int64_t offset);
 ssize_t ac_sys_sendfile_(int out, int in, int64_t *offset, size_t len);
+/* Between a socket and a pipe, without waiting; no SIGPIPE. */
+ssize_t ac_sys_splice_in_(int socket, int pipe, size_t len);
+ssize_t ac_sys_splice_out_(int pipe, int socket, size_t len);
+int ac_sys_pipe_(int ret_fds[2]);        /* non-blocking, close-on-exec: read from 0, write to 1 */
+int ac_sys_pipe_grow_(int fd, int size); /* what it holds from now on */
+int ac_sys_reset_on_close_(int fd);      /* a connection is not ended but broken off */
 ssize_t ac_sys_recvfrom_(int fd, void *buf, size_t len, struct ac_addr *ret_from);
 ssize_t ac_sys_sendto_(int fd, const void *buf, size_t len, const struct ac_addr *to);
 int ac_sys_socket_(int family, int type); /* non-blocking, close-on-exec */

@@ -141,6 +141,48 @@ ssize_t ac_sys_sendfile_(int out, int in, int64_t *offset, size_t len)
 	return n;
 }
 
+#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
+
+ssize_t ac_sys_splice_in_(int socket, int pipe, size_t len)
+{
+	RETRY(ssize_t, splice(socket, NULL, pipe, NULL, len, SPLICE_FLAGS));
+}
+
+static ssize_t splice_retry(int pipe, int socket, size_t len)
+{
+	RETRY(ssize_t, splice(pipe, NULL, socket, NULL, len, SPLICE_FLAGS));
+}
+
+/* Nor does splice know it. */
+ssize_t ac_sys_splice_out_(int pipe, int socket, size_t len)
+{
+	sigset_t old;
+	bool was_pending = hold_pipe_signal(&old);
+	ssize_t n = splice_retry(pipe, socket, len);
+
+	release_pipe_signal(&old, !was_pending && may_be_broken(n, len));
+	return n;
+}
+
+int ac_sys_pipe_(int ret_fds[2])
+{
+	return pipe2(ret_fds, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int ac_sys_pipe_grow_(int fd, int size)
+{
+	int r = fcntl(fd, F_SETPIPE_SZ, size);
+
+	return r < 0 ? -errno : r;
+}
+
+int ac_sys_reset_on_close_(int fd)
+{
+	struct linger at_once = { 1, 0 };
+
+	return setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0 ? -errno : 0;
+}
+
 /* Linux reports one byte more than there is for a path that fills sun_path. */
 static void give_addr(struct ac_addr *ret_addr, struct ac_addr *addr)
 {

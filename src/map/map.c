@@ -126,6 +126,7 @@ static void map_destroy(struct ac_map *m)
 	if (m->spare >= 0)
 		ac_sys_close_(m->spare);
 	chunks_free(m);
+	ac_pipes_free_(m);
 	classes_free(m);
 	ac_free_(m->asked.at);
 	ac_free_(m->pushed.at);

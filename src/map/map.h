@@ -75,6 +75,17 @@ struct ac_arrival {
 	struct ac_dispatcher *adopter;
 };
 
+/* A pipe through which bytes go from one channel to another; likewise, as long as they are under way. */
+struct ac_pipe {
+	struct ac_pipe *next;
+	int fds[2];     /* out of it, into it */
+	size_t size;    /* bytes it holds at most */
+	unsigned forks; /* when it was made */
+};
+
+#define AC_PIPES_MOST 64 /* at a time; who gets none copies */
+#define AC_PIPES_KEPT 8
+
 #define AC_UNREAD (-1)
 
 struct ac_map {
@@ -113,8 +124,10 @@ struct ac_map {
 	bool buffer_lent;
 	struct ac_chunk *chunks;
 	unsigned chunk_count;
-	void *idle_output;    /* one chat's queue, kept for the next that needs one */
-	struct ac_feed *feed; /* inputs being cut, the innermost first */
+	struct ac_pipe *pipes;
+	unsigned pipe_count, pipes_out; /* kept here, and lent */
+	void *idle_output;              /* one chat's queue, kept for the next that needs one */
+	struct ac_feed *feed;           /* inputs being cut, the innermost first */
 
 	int spare;                  /* given up to shed a connection when descriptors run out */
 	struct ac_arrival *arrival; /* the connection that a listener is handing on */
@@ -169,6 +182,11 @@ void *ac_chunk_take_(struct ac_map *m); /* AC_CHUNK_SIZE bytes; NULL: no memory 
 void ac_chunk_give_(struct ac_map *m, void *chunk);
 char *ac_buffer_take_(struct ac_map *m); /* for one read: behind the headroom */
 void ac_buffer_give_(struct ac_map *m, char *buffer);
+
+/* ---- pipes.c ---- */
+struct ac_pipe *ac_pipe_take_(struct ac_map *m); /* NULL: none to be had */
+void ac_pipe_give_(struct ac_map *m, struct ac_pipe *pipe, bool empty);
+void ac_pipes_free_(struct ac_map *m);
 
 /* ---- slots.c: ownership, the run queue, graves ---- */
 int ac_own_(struct ac_map *m, struct ac_dispatcher *d); /* sets d->map and d->slot */

@@ -67,10 +67,26 @@ static ssize_t socket_sendfile(struct ac_dispatcher *d, int fd, int64_t offset, 
 	return n < 0 ? sent(d, n, len) : sent(d, n, (size_t)n);
 }
 
+static ssize_t socket_splice_in(struct ac_dispatcher *d, int pipe, size_t len)
+{
+	d->flags |= AC_HAS_READ;
+	return ac_sys_splice_in_(d->fd, pipe, len);
+}
+
+/* Less than asked is what the kernel made of it: only EAGAIN means that there is no room. */
+static ssize_t socket_splice_out(struct ac_dispatcher *d, int pipe, size_t len)
+{
+	ssize_t n = ac_sys_splice_out_(pipe, d->fd, len);
+
+	return n < 0 ? sent(d, n, len) : sent(d, n, (size_t)n);
+}
+
 const struct ac_transport ac_transport_socket_ = {
 	.name = "socket",
 	.recv = socket_recv,
 	.send = socket_send,
+	.splice_in = socket_splice_in,
+	.splice_out = socket_splice_out,
 	.sendfile = socket_sendfile,
 };
 

@@ -52,6 +52,10 @@ struct ac_transport {
 	const char *name;
 	ssize_t (*recv)(struct ac_dispatcher *d, void *buffer, size_t size);
 	ssize_t (*send)(struct ac_dispatcher *d, const struct iovec *iov, int count, bool more);
+	/* Into a pipe, and out of one that holds len bytes. Of what comes in only recv knows whether it is
+	 * exhausted or has ended: 0 and -errno of splice_in mean "ask recv". NULL: never. */
+	ssize_t (*splice_in)(struct ac_dispatcher *d, int pipe, size_t len);
+	ssize_t (*splice_out)(struct ac_dispatcher *d, int pipe, size_t len);
 	/* -EINVAL where it cannot be done without a copy. NULL: never. */
 	ssize_t (*sendfile)(struct ac_dispatcher *d, int fd, int64_t offset, size_t len);
 };

@@ -23,7 +23,7 @@ class Main(Case):
 
     def test_help_names_every_command(self):
         out = subprocess.run([ASYNCORE, "--help"], capture_output=True, check=True).stdout.decode()
-        for name in ("serve", "get", "echo", "chat", "talk"):
+        for name in ("serve", "get", "echo", "chat", "talk", "proxy"):
             self.assertIn(name, out)
             text = subprocess.run([ASYNCORE, name, "--help"], capture_output=True,
                                   check=True).stdout.decode()
@@ -34,7 +34,7 @@ class Main(Case):
             self.fails(2, "unknown poller 'kqueue'", name, "--poller", "kqueue")
 
     def test_unknown_option(self):
-        for name in SERVERS + ("talk", "get"):
+        for name in SERVERS + ("talk", "get", "proxy"):
             self.fails(2, "unrecognized option '--frobnicate'", name, "--frobnicate")
 
     def test_bad_address(self):
