@@ -3,8 +3,7 @@
  *
  * A signal has to be blocked to be read: ac_signals_new blocks those it is given in the calling
  * thread, and what it blocked itself is unblocked when the last channel for it closes. Make it before
- * other threads start, or they take the signals that are sent to the process. Linux only: elsewhere
- * ac_signals_new fails with ENOSYS.
+ * other threads start, or they take the signals that are sent to the process.
  */
 #ifndef ASYNCORE_SIGNALS_H
 #define ASYNCORE_SIGNALS_H
@@ -43,7 +42,7 @@ AC_API extern const struct ac_signals_class ac_signals_class;
 
 /*
  * A channel that hears these signals from the next pass on. NULL: EINVAL for a number that is no
- * signal, SIGKILL and SIGSTOP, or none at all; ENOSYS, EMFILE, ENOMEM; see ac_last_error. In a forked
+ * signal, SIGKILL and SIGSTOP, or none at all; EMFILE, ENOMEM; see ac_last_error. In a forked
  * child it hears the child's signals. Two channels for one signal share what comes: each is told to
  * one of them. Signals unread when the channel closes stay pending, and do what they do without it
  * where they are unblocked. Close it in the thread that made it.

@@ -73,6 +73,22 @@ int ac_sys_signal_read_(int fd, struct ac_signal *ret_signal);
 size_t ac_sys_files_(void);                /* descriptors it may have (RLIMIT_NOFILE) */
 int ac_sys_random_(void *buf, size_t len); /* that nobody can guess */
 
+/* ---- sys_process.c ---- */
+struct ac_spawn_opts;
+struct ac_exit;
+int ac_sys_pipe_(int ret_fds[2]); /* close-on-exec */
+int ac_sys_dup_above_(int fd, int least);
+int ac_sys_spawn_(const struct ac_spawn_opts *o, const int ends[3]); /* its id */
+void ac_sys_abandon_(pid_t pid);                                     /* kills it and waits */
+bool ac_sys_children_vanish_(void); /* SIGCHLD is ignored: nobody can wait for them */
+pid_t ac_sys_pid_(void);
+int ac_sys_pidfd_(pid_t pid);
+int ac_sys_pidfd_kill_(int pidfd, int signal);
+int ac_sys_kill_(pid_t pid, int signal);
+/* -EAGAIN while it runs; it stays a zombie unless it is reaped */
+int ac_sys_exit_of_(int pidfd, bool reap, struct ac_exit *ret_exit);
+void ac_sys_pidfd_wait_(int pidfd, int ms); /* until it has ended, at most so long */
+
 /* ---- fork.c ---- */
 extern unsigned ac_forks_;  /* how many lie between the first process and this one … */
 void ac_count_forks_(void); /* … counted from the first call on */

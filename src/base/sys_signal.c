@@ -6,10 +6,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
-#ifdef __linux__
 #include <sys/signalfd.h>
-#endif
+#include <unistd.h>
 
 #define SIGNALS 64
 
@@ -42,7 +40,6 @@ void ac_sys_unblock_(uint64_t set)
 	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
-#ifdef __linux__
 int ac_sys_signalfd_(uint64_t set)
 {
 	sigset_t signals;
@@ -70,17 +67,3 @@ int ac_sys_signal_read_(int fd, struct ac_signal *ret_signal)
 	ret_signal->pointer = (void *)(uintptr_t)info.ssi_ptr;
 	return 0;
 }
-#else
-int ac_sys_signalfd_(uint64_t set)
-{
-	(void)set;
-	return -ENOSYS;
-}
-
-int ac_sys_signal_read_(int fd, struct ac_signal *ret_signal)
-{
-	(void)fd;
-	(void)ret_signal;
-	return -ENOSYS;
-}
-#endif

@@ -72,12 +72,14 @@ static int examine(struct ac_dispatcher *d, const struct ac_addr *peer)
 {
 	struct ac_addr addr;
 	int type = 0, family = 0, listens = 0, lost = 0, r = ac_sys_nonblock_(d->fd);
+	bool blocking, write_only = false;
 
 	if (r < 0)
 		return r;
 	if (ac_sys_getopt_(d->fd, SOL_SOCKET, SO_TYPE, &type) < 0) {
+		ac_sys_mode_(d->fd, &blocking, &write_only);
 		d->transport = &ac_transport_file_;
-		d->flags |= AC_IS_CONNECTED;
+		d->flags |= AC_IS_CONNECTED | (write_only ? AC_IS_MUTE : 0u);
 		return 0;
 	}
 	ac_sys_getopt_(d->fd, SOL_SOCKET, SO_DOMAIN, &family);

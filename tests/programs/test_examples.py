@@ -96,6 +96,12 @@ class Examples(unittest.TestCase):
             self.assertEqual((r.returncode, r.stdout), (1, b""))
             self.assertIn(words, r.stderr)
 
+    def test_process(self):
+        r = run("process", "echo one; echo two >&2; exit 3", "kill -9 $$")
+        lines = sorted(r.stdout.decode().splitlines())
+        self.assertEqual(lines, ["1 exited with 3", "1! two", "1: one", "2 died of signal 9"])
+        self.assertEqual((r.returncode, r.stderr), (0, b""))
+
     def test_signals(self):
         with subprocess.Popen([os.path.join(EXAMPLES, "signals")], stdout=subprocess.PIPE) as p:
             self.assertEqual(p.stdout.readline(), b"ready\n")
