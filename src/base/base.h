@@ -68,7 +68,7 @@ void ac_sys_event_clear_(int fd);
 struct ac_signal;
 uint64_t ac_sys_block_(uint64_t set); /* in this thread; which of them were not blocked before */
 void ac_sys_unblock_(uint64_t set);
-int ac_sys_signalfd_(uint64_t set); /* -ENOSYS where there is none */
+int ac_sys_signalfd_(uint64_t set);
 int ac_sys_signal_read_(int fd, struct ac_signal *ret_signal);
 size_t ac_sys_files_(void);                /* descriptors it may have (RLIMIT_NOFILE) */
 int ac_sys_random_(void *buf, size_t len); /* that nobody can guess */
@@ -76,7 +76,7 @@ int ac_sys_random_(void *buf, size_t len); /* that nobody can guess */
 /* ---- sys_process.c ---- */
 struct ac_spawn_opts;
 struct ac_exit;
-int ac_sys_pipe_(int ret_fds[2]); /* close-on-exec */
+int ac_sys_pipe_for_child_(int ret_fds[2]); /* it blocks; close-on-exec */
 int ac_sys_dup_above_(int fd, int least);
 int ac_sys_spawn_(const struct ac_spawn_opts *o, const int ends[3]); /* its id */
 void ac_sys_abandon_(pid_t pid);                                     /* kills it and waits */

@@ -22,7 +22,7 @@
 
 extern char **environ;
 
-int ac_sys_pipe_(int ret_fds[2])
+int ac_sys_pipe_for_child_(int ret_fds[2])
 {
 	return pipe2(ret_fds, O_CLOEXEC) < 0 ? -errno : 0;
 }

@@ -53,7 +53,7 @@ static int plan_end(struct plan *plan, int i, int wanted)
 		                                                                         : 0;
 	if (wanted > 0)
 		return move_up(plan, i);
-	r = ac_sys_pipe_(fds);
+	r = ac_sys_pipe_for_child_(fds);
 	if (r < 0)
 		return r;
 	plan->ours[i] = fds[i == 0];
