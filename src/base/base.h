@@ -18,8 +18,8 @@
 #endif
 
 /* ---- mem.c: the allocator hook; what our other libraries use is exported, but not for others ---- */
-AC_API void *ac_alloc_(size_t size);       /* zeroed */
-void *ac_realloc_(void *ptr, size_t size); /* as realloc */
+AC_API void *ac_alloc_(size_t size);              /* zeroed */
+AC_API void *ac_realloc_(void *ptr, size_t size); /* as realloc */
 AC_API void ac_free_(void *ptr);
 void ac_maps_count_(int delta); /* maps alive: ac_set_allocator refuses while any */
 
@@ -44,7 +44,7 @@ int ac_sys_accept_(int fd, struct ac_addr *ret_peer);
 int ac_sys_bind_(int fd, const struct ac_addr *addr);
 int ac_sys_listen_(int fd, int backlog);
 int ac_sys_connect_(int fd, const struct ac_addr *addr);
-int ac_sys_shutdown_(int fd, int how);
+AC_API int ac_sys_shutdown_(int fd, int how);
 int ac_sys_close_(int fd);
 void ac_sys_reset_(int fd);   /* closes a connection with a reset: nothing of it is left */
 int ac_sys_dup_(int fd);      /* close-on-exec */
@@ -94,8 +94,8 @@ extern unsigned ac_forks_;  /* how many lie between the first process and this o
 void ac_count_forks_(void); /* … counted from the first call on */
 
 /* ---- clock.c ---- */
-int64_t ac_clock_(void);        /* nanoseconds, monotonic */
-int64_t ac_ns_(double seconds); /* rounded up, clamped to ±INT64_MAX/4; NaN: -1 */
+int64_t ac_clock_(void);               /* nanoseconds, monotonic */
+AC_API int64_t ac_ns_(double seconds); /* rounded up, clamped to ±INT64_MAX/4; NaN: -1 */
 
 /* ---- find.c ---- */
 #define AC_NOT_FOUND ((size_t)-1)
@@ -107,9 +107,9 @@ struct ac_buf {
 	char *data;
 	size_t start, end, cap;
 };
-int ac_buf_append_(struct ac_buf *b, const void *data, size_t len); /* -ENOMEM; -EOVERFLOW */
-void ac_buf_drop_(struct ac_buf *b, size_t len);                    /* from the front */
-void ac_buf_done_(struct ac_buf *b);
+AC_API int ac_buf_append_(struct ac_buf *b, const void *data, size_t len); /* -ENOMEM; -EOVERFLOW */
+AC_API void ac_buf_drop_(struct ac_buf *b, size_t len);                    /* from the front */
+AC_API void ac_buf_done_(struct ac_buf *b);
 struct ac_slice ac_buf_all_(const struct ac_buf *b); /* lent; never NULL */
 
 /* ---- wheel.c: pending tasks by deadline ---- */

@@ -90,6 +90,18 @@ void ac_terminator_done_(struct ac_chat *c);
 int ac_chat_read_(struct ac_dispatcher *d);
 int ac_chat_keep_(struct ac_chat *c, const void *data, size_t len);
 void ac_input_done_(struct ac_chat *c);
+bool ac_chat_has_uncut_(const struct ac_chat *c); /* input that no handler has been given */
+/* Moves what a poller had read and nobody has seen to *to. */
+int ac_chat_give_uncut_(struct ac_chat *c, struct ac_buf *to);
+
+/* convert.c */
+/*
+ * From now on the bytes of a channel go by another transport. Connected: what is queued is sent first, -EBUSY
+ * if that cannot be; received and not consumed input is refused by -EPROTO, and the channel doomed; what a
+ * poller had read for it and not told goes to *early; it is connecting again. Else it waits for the kernel's connect.
+ */
+AC_API int ac_convert_(struct ac_dispatcher *d, const struct ac_transport *to,
+                       struct ac_buf *early);
 
 /* pieces.c: the producers that the queue knows from inside */
 extern const struct ac_producer_class ac_chunk_class_, ac_lent_class_, ac_file_class_;

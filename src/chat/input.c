@@ -427,6 +427,27 @@ int ac_chat_read_(struct ac_dispatcher *d)
 	return r;
 }
 
+/* Inside found_terminator the record has been handed out. */
+bool ac_chat_has_uncut_(const struct ac_chat *c)
+{
+	const struct ac_feed *f = feed_of(c);
+
+	if (c->record_len || (c->in && c->in->rest))
+		return true;
+	return f ? f->pos < f->len : c->in && c->in->len;
+}
+
+int ac_chat_give_uncut_(struct ac_chat *c, struct ac_buf *to)
+{
+	if (!c->in || !c->in->rest)
+		return 0;
+	AC_TRY(c, ac_buf_append_(to, c->in->data + c->in->len, c->in->rest));
+	c->in->rest = 0;
+	free_if_empty(c);
+	c->d.flags &= ~(uint32_t)AC_IS_HOLDING;
+	return 0;
+}
+
 /* Behind what waits to be cut already. */
 int ac_chat_keep_(struct ac_chat *c, const void *data, size_t len)
 {

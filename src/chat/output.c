@@ -459,6 +459,8 @@ void ac_discard_output(struct ac_chat *c)
 		return;
 	}
 	ac_output_done_(c);
+	if (c->d.transport->discarded)
+		c->d.transport->discarded(&c->d);
 	if (!(c->d.flags & NOT_NOW))
 		weigh(c);
 	ac_touch(&c->d);

@@ -21,8 +21,11 @@ int ac_handle_rejected_(struct ac_dispatcher *d, int fd, const struct ac_addr *p
 
 /* io.c: results of the transport made into those of the verbs */
 ssize_t ac_received_(struct ac_dispatcher *d, ssize_t n); /* end of input and loss are handled */
-void ac_unsent_(struct ac_dispatcher *d, int r);          /* a send failed: dooms, calls nobody */
+AC_API void ac_unsent_(struct ac_dispatcher *d, int r);   /* a send failed: dooms, calls nobody */
 int ac_close_reason_when_sent_(const struct ac_dispatcher *d);
+
+/* sender.c */
+void ac_sender_flush_(struct ac_sender *s); /* failures doom the channel */
 
 /* events.c: what AC_DISPATCHER does, for the other classes of the library */
 bool ac_base_readable_(struct ac_dispatcher *d);
@@ -56,6 +59,6 @@ void ac_base_finalize_(struct ac_dispatcher *d);
 /* state.c, limit.c */
 void ac_refuse_output_(struct ac_dispatcher *d, size_t queued, size_t more); /* counts and says */
 void ac_set_peer_(struct ac_dispatcher *d, const struct ac_addr *addr);
-struct ac_extra *ac_extra_(struct ac_dispatcher *d); /* made at first use; NULL: no memory */
+AC_API struct ac_extra *ac_extra_(struct ac_dispatcher *d); /* made at first use; NULL: no memory */
 
 #endif

@@ -100,7 +100,7 @@ int ac_base_handle_error_(struct ac_dispatcher *d, const struct ac_error *e)
 }
 
 /* SO_ERROR is read once: reading clears it. A failed connect ends closed whatever handle_error does. */
-int ac_base_handle_connect_event_(struct ac_dispatcher *d)
+static int kernel_connected(struct ac_dispatcher *d)
 {
 	struct ac_addr peer;
 	char text[AC_ADDR_TEXT] = "";
@@ -108,16 +108,32 @@ int ac_base_handle_connect_event_(struct ac_dispatcher *d)
 
 	if (r < 0)
 		code = -r;
+	if (code == 0)
+		return 0;
 	d->flags &= ~(uint32_t)AC_IS_CONNECTING;
-	if (code == 0) {
-		d->flags |= AC_IS_CONNECTED;
-		ac_moved_(d);
-		return d->cls->handle_connect(d);
-	}
 	ac_doom_(d, code, false);
 	if (ac_addr(d, &peer) == 0)
 		ac_addr_format(&peer, text, sizeof(text));
 	return ac_raisef(d, code, "connect %s", text);
+}
+
+/* The kernel connects, then the transport, if it has anything to agree on with the peer. */
+int ac_base_handle_connect_event_(struct ac_dispatcher *d)
+{
+	const struct ac_transport *t = d->transport;
+	int owed = 1;
+
+	if (!t->wants)
+		AC_TRY(d, kernel_connected(d));
+	if (t->handshake)
+		owed = t->handshake(d);
+	if (owed < 0)
+		return owed;
+	d->flags = (d->flags & ~(uint32_t)AC_IS_CONNECTING) | AC_IS_CONNECTED;
+	ac_moved_(d);
+	if (d->transport->secured)
+		AC_TRY(d, d->transport->secured(d));
+	return owed && !(d->flags & AC_IS_CLOSING) ? d->cls->handle_connect(d) : 0;
 }
 
 static int connect_first(struct ac_dispatcher *d)

@@ -82,6 +82,8 @@ static int change_map(struct ac_dispatcher *d, struct ac_map *m)
 		ac_task_cancel(&d->extra->rest);
 		ac_set_timeout(d, d->extra->timeout);
 	}
+	if (d->transport->moved)
+		d->transport->moved(d);
 	return 0;
 }
 

@@ -13,6 +13,13 @@ static bool ends(const struct ac_dispatcher *d)
 	return (d->flags & AC_IS_STREAM) || d->transport != &ac_transport_socket_;
 }
 
+/* A transport of more than the kernel has raised it already, with a detail. */
+static int raise(struct ac_dispatcher *d, int r)
+{
+	return d->transport->handshake ? ac_frame_(d, r, __FILE__, __func__, __LINE__)
+	                               : ac_raise(d, -r);
+}
+
 ssize_t ac_received_(struct ac_dispatcher *d, ssize_t n)
 {
 	int r;
@@ -32,7 +39,7 @@ ssize_t ac_received_(struct ac_dispatcher *d, ssize_t n)
 		ac_close_(d, (int)-n);
 		return 0;
 	}
-	return ac_raise(d, (int)-n);
+	return raise(d, (int)n);
 }
 
 static bool is_silent(const struct ac_dispatcher *d)
@@ -63,7 +70,7 @@ ssize_t ac_send(struct ac_dispatcher *d, const void *data, size_t len)
 	if (n == -EAGAIN)
 		return 0;
 	if (!ac_lost_((int)-n))
-		return ac_raise(d, (int)-n);
+		return raise(d, (int)n);
 	ac_close_(d, (int)-n);
 	return 0;
 }
@@ -74,6 +81,8 @@ ssize_t ac_recvfrom(struct ac_dispatcher *d, void *buffer, size_t size, struct a
 
 	if (is_silent(d))
 		return 0;
+	if (d->transport->handshake) /* it would go past the transport */
+		return ac_raise(d, EOPNOTSUPP);
 	d->flags |= AC_HAS_READ;
 	n = ac_sys_recvfrom_(d->fd, buffer, size, ret_from);
 	if (n >= 0)
@@ -91,6 +100,8 @@ ssize_t ac_sendto(struct ac_dispatcher *d, const void *data, size_t len, const s
 
 	if (is_silent(d))
 		return 0;
+	if (d->transport->handshake)
+		return ac_raise(d, EOPNOTSUPP);
 	d->flags |= AC_HAS_WRITTEN;
 	n = ac_sys_sendto_(d->fd, data, len, to);
 	if (n >= 0)
@@ -122,7 +133,7 @@ int ac_shutdown(struct ac_dispatcher *d, int how)
 	if (is_silent(d))
 		return 0;
 	ac_hand_over_(d->map);
-	r = ac_sys_shutdown_(d->fd, how);
+	r = d->transport->shutdown ? d->transport->shutdown(d, how) : ac_sys_shutdown_(d->fd, how);
 	return r < 0 ? ac_raise(d, -r) : 0;
 }
 

@@ -77,6 +77,8 @@ static int examine(struct ac_dispatcher *d, const struct ac_addr *peer)
 	if (r < 0)
 		return r;
 	if (ac_sys_getopt_(d->fd, SOL_SOCKET, SO_TYPE, &type) < 0) {
+		if (d->transport->handshake)
+			return -ENOTSOCK;
 		ac_sys_mode_(d->fd, &blocking, &write_only);
 		d->transport = &ac_transport_file_;
 		d->flags |= AC_IS_CONNECTED | (write_only ? AC_IS_MUTE : 0u);
@@ -139,6 +141,9 @@ int ac_take_fd_(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 		return -EBADF;
 	d->fd = fd;
 	r = is_arriving(d->map, fd) ? just_accepted(d, peer) : examine(d, peer);
+	if (d->transport->handshake &&
+	    (d->flags & AC_IS_CONNECTED)) /* it has yet to be agreed on */
+		d->flags ^= AC_IS_CONNECTED | AC_IS_CONNECTING;
 	if (r == 0)
 		r = ac_watch_open_(d);
 	if (r < 0)

@@ -23,7 +23,7 @@ size_t ac_sender_pending(const struct ac_sender *s)
 	return pending(s);
 }
 
-static void flush(struct ac_sender *s)
+void ac_sender_flush_(struct ac_sender *s)
 {
 	struct ac_dispatcher *d = &s->d;
 
@@ -59,7 +59,7 @@ static int settle(struct ac_dispatcher *d)
 		ac_free_(s->out);
 		s->out = NULL;
 	} else if (may_flush(d)) {
-		flush(s);
+		ac_sender_flush_(s);
 	}
 	return 0;
 }
@@ -83,7 +83,7 @@ ssize_t ac_sender_send(struct ac_sender *s, const void *data, size_t len)
 		return ac_raise(d, -r);
 	if (!(d->flags & AC_IS_BUSY)) {
 		if (may_flush(d))
-			flush(s);
+			ac_sender_flush_(s);
 		ac_update_(d);
 	}
 	return (ssize_t)len;
@@ -100,14 +100,14 @@ static int handle_write(struct ac_dispatcher *d)
 
 	if (s->out)
 		s->out->blocked = false;
-	flush(s);
+	ac_sender_flush_(s);
 	return 0;
 }
 
 static int handle_eof(struct ac_dispatcher *d)
 {
 	d->flags |= AC_IS_LEAVING;
-	flush((struct ac_sender *)d);
+	ac_sender_flush_((struct ac_sender *)d);
 	return 0;
 }
 

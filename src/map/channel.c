@@ -50,6 +50,8 @@ bool ac_ask_(struct ac_dispatcher *d)
 
 	if (d->flags & AC_IS_CLOSING)
 		return false;
+	if (d->transport->wants && !(d->flags & AC_IS_DETACHED))
+		wants = d->transport->wants(d, wants);
 	d->interest = (uint8_t)wants;
 	return true;
 }
@@ -59,7 +61,8 @@ static bool has_work(const struct ac_dispatcher *d)
 {
 	bool heard = d->interest & (AC_IN | AC_OUT);
 
-	if ((d->ready & d->interest) || (d->flags & (AC_IS_DOOMED | AC_IS_DRAINED)))
+	if (((d->ready | ac_holds_(d)) & d->interest) ||
+	    (d->flags & (AC_IS_DOOMED | AC_IS_DRAINED)))
 		return true;
 	if (!heard && (d->ready & (AC_HUP | AC_ERR)))
 		return !(d->flags & (AC_IS_NUMB | AC_IS_ACCEPTING));
@@ -215,6 +218,8 @@ void ac_close_(struct ac_dispatcher *d, int reason)
 	ac_call_(d, d->cls->handle_close, "handle_close");
 	m->error = pending;
 	cancel_own_tasks(d);
+	if (d->transport->finish)
+		d->transport->finish(d);
 	ac_discharge_(d);
 	ac_unwatch_(d);
 	if (d->fd >= 0)

@@ -88,6 +88,15 @@ const struct ac_class *ac_class_key_(const struct ac_class *resolved)
 	return resolved_of(resolved)->key;
 }
 
+bool ac_is_a_(const struct ac_dispatcher *d, const struct ac_class *cls)
+{
+	const struct ac_class *c = ac_class_key_(d->cls);
+
+	while (c && c != cls)
+		c = c->super;
+	return c != NULL;
+}
+
 bool ac_class_feeds_(const struct ac_class *resolved)
 {
 	return resolved_of(resolved)->feeds;

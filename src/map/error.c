@@ -57,7 +57,7 @@ int ac_frame_(const void *d, int code, const char *file, const char *function, i
 {
 	struct ac_error *e = pending(d);
 
-	if (e && code != AC_EXIT) {
+	if (e && code != AC_EXIT && code != -EAGAIN) {
 		if (e->code != -code)
 			begin(e, -code);
 		add(e, file, function, line);

@@ -50,6 +50,7 @@ struct ac_extra {
 	struct ac_task idle;      /* looks after the timeout */
 	struct ac_task rest;      /* ends a listener's rest */
 	size_t limits[AC_LIMITS]; /* 0: the class's */
+	void *secure;             /* the transport's */
 };
 
 /* A block of output memory that comes from the map's cache and goes back there. */
@@ -153,7 +154,7 @@ static inline size_t ac_limit_(const struct ac_dispatcher *d, enum ac_limit whic
 	return d->cls->limits[which] ? d->cls->limits[which] : d->map->limits[which];
 }
 
-int64_t ac_map_time_(struct ac_map *m); /* the pass's, or now */
+AC_API int64_t ac_map_time_(struct ac_map *m); /* the pass's, or now */
 
 static inline struct ac_dispatcher *ac_find_channel_(const struct ac_map *m, struct ac_name name)
 {
@@ -178,10 +179,10 @@ static inline void ac_map_release_(struct ac_map *m)
 	if (--m->depth == 0 && m->doomed)
 		ac_map_reap_(m);
 }
-void *ac_chunk_take_(struct ac_map *m); /* AC_CHUNK_SIZE bytes; NULL: no memory */
-void ac_chunk_give_(struct ac_map *m, void *chunk);
-char *ac_buffer_take_(struct ac_map *m); /* for one read: behind the headroom */
-void ac_buffer_give_(struct ac_map *m, char *buffer);
+AC_API void *ac_chunk_take_(struct ac_map *m); /* AC_CHUNK_SIZE bytes; NULL: no memory */
+AC_API void ac_chunk_give_(struct ac_map *m, void *chunk);
+AC_API char *ac_buffer_take_(struct ac_map *m); /* for one read: behind the headroom */
+AC_API void ac_buffer_give_(struct ac_map *m, char *buffer);
 
 /* ---- pipes.c ---- */
 struct ac_pipe *ac_pipe_take_(struct ac_map *m); /* NULL: none to be had */
@@ -209,15 +210,17 @@ const struct ac_class *ac_class_key_(
 #define AC_FEEDS ((size_t)1 << 17)        /* its handle_read takes what a poller has read */
 #define AC_INNER ((size_t)1 << 18)        /* the map's own: nobody is shown it */
 bool ac_class_feeds_(const struct ac_class *resolved);
+bool ac_is_a_(const struct ac_dispatcher *d, const struct ac_class *cls); /* or below it */
 
 /* ---- channel.c: interest, the frame, closing ---- */
 unsigned ac_wants_(struct ac_dispatcher *d); /* the events it is interested in now */
 bool ac_ask_(struct ac_dispatcher *d);       /* sets d->interest; false: closed meanwhile */
 void ac_update_(struct ac_dispatcher *d);    /* interest, poller and queue agree with its state */
 void ac_debug_(struct ac_dispatcher *d, const char *what);
-bool ac_enter_(struct ac_dispatcher *d); /* false: a handler of it is on the stack already */
-void ac_leave_(struct ac_dispatcher *d);
-void ac_failed_(struct ac_dispatcher *d, int r, const char *name); /* a handler returned this */
+AC_API bool ac_enter_(struct ac_dispatcher *d); /* false: a handler of it is on the stack already */
+AC_API void ac_leave_(struct ac_dispatcher *d);
+AC_API void ac_failed_(struct ac_dispatcher *d, int r,
+                       const char *name); /* a handler returned this */
 /* Calls one of its methods; false: it is closed now. */
 static inline bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dispatcher *),
                             const char *name)
@@ -231,8 +234,8 @@ static inline bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dis
 	return !(d->flags & AC_IS_CLOSING);
 }
 void ac_close_(struct ac_dispatcher *d, int reason);
-void ac_doom_(struct ac_dispatcher *d, int reason, bool raise); /* closes at its next turn */
-bool ac_lost_(int code); /* errnos that mean: the connection is gone */
+AC_API void ac_doom_(struct ac_dispatcher *d, int reason, bool raise); /* closes at its next turn */
+AC_API bool ac_lost_(int code); /* errnos that mean: the connection is gone */
 
 /* ---- watch.c: what the poller is told ---- */
 int ac_watch_(struct ac_dispatcher *d); /* a descriptor has come: count and watch it */
@@ -261,8 +264,8 @@ void ac_turn_(struct ac_dispatcher *d,
 
 /* ---- task.c ---- */
 #define AC_TASK_INNER 2u /* the library's own: keeps no loop going, runs also under AC_TASKS_HOLD */
-void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn,
-                          void *arg);
+AC_API void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn,
+                                 void *arg);
 void ac_called_(struct ac_map *m, int r, const char *what); /* a task or a post returned this */
 void ac_tasks_run_(struct ac_map *m, bool held);
 void ac_tasks_drop_(struct ac_map *m);

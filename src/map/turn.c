@@ -6,6 +6,8 @@
  */
 #include "map.h"
 
+#include <errno.h>
+
 /* A handler that did not use our verbs may have read or written by itself: only the kernel knows. */
 static void ask_kernel(struct ac_dispatcher *d, unsigned event)
 {
@@ -57,13 +59,26 @@ static void peer_died(struct ac_dispatcher *d)
 
 	if (d->flags & AC_IS_ACCEPTING)
 		return;
-	if (datagrams || (!(d->flags & (AC_IS_ENDED | AC_IS_MUTE)) &&
-	                  ((d->flags & AC_IS_HOLDING) || ac_sys_unread_(d->fd) > 0))) {
+	if (datagrams ||
+	    (!(d->flags & (AC_IS_ENDED | AC_IS_MUTE)) &&
+	     ((d->flags & AC_IS_HOLDING) || ac_holds_(d) || ac_sys_unread_(d->fd) > 0))) {
 		d->flags |= AC_IS_NUMB;
 		return;
 	}
 	ac_sys_getopt_(d->fd, SOL_SOCKET, SO_ERROR, &code);
-	ac_close_(d, code ? code : AC_PEER);
+	if (!code) /* a transport that has an end of its own has not seen it */
+		code = d->transport->holds && !(d->flags & AC_IS_ENDED) ? EBADMSG : AC_PEER;
+	ac_close_(d, code);
+}
+
+/* What the transport has for the kernel goes first; what it has for the channel is as good as readiness. */
+static bool progress(struct ac_dispatcher *d)
+{
+	if (!d->transport->progress)
+		return true;
+	d->transport->progress(d);
+	d->ready |= (uint8_t)ac_holds_(d);
+	return !(d->flags & AC_IS_DOOMED) && ac_ask_(d);
 }
 
 static bool hears(const struct ac_dispatcher *d, unsigned event, unsigned forced)
@@ -83,7 +98,7 @@ static void serve(struct ac_dispatcher *d, unsigned forced)
 {
 	bool holding;
 
-	if (!pay(d))
+	if (!progress(d) || !pay(d))
 		return;
 	holding = (d->flags & AC_IS_HOLDING) && (d->interest & AC_IN);
 	if (holding || hears(d, AC_IN, forced)) {

@@ -4,7 +4,11 @@
  *
  * Contract: each function returns bytes, 0 for the end of input (recv), or -errno. It is the only place that
  * learns whether the kernel has more, so it keeps AC_IN and AC_OUT in d->ready true: what is exhausted is
- * cleared. It calls no handler.
+ * cleared. It calls no handler, `secured` apart.
+ *
+ * One that talks to the peer on its own account, as TLS does, has the functions behind `sendfile` too. NULL: there is
+ * nothing to do. While it shakes hands the channel is AC_IS_CONNECTING, as while the kernel connects it. Its
+ * state hangs on d->extra->secure.
  */
 #ifndef AC_TRANSPORT_H
 #define AC_TRANSPORT_H
@@ -58,8 +62,30 @@ struct ac_transport {
 	ssize_t (*splice_out)(struct ac_dispatcher *d, int pipe, size_t len);
 	/* -EINVAL where it cannot be done without a copy. NULL: never. */
 	ssize_t (*sendfile)(struct ac_dispatcher *d, int fd, int64_t offset, size_t len);
+	/*
+	 * The descriptor is connected. 0: bytes may flow; 1: and handle_connect is owed; -EAGAIN: not yet; or
+	 * -errno, raised and doomed. With `wants` NULL it is called once, when the kernel has connected.
+	 */
+	int (*handshake)(struct ac_dispatcher *d);
+	int (*secured)(
+		struct ac_dispatcher *d); /* the handshake is done: tells who wants to know */
+	/* What has to be heard from the kernel so that the channel hears `wants`. */
+	unsigned (*wants)(const struct ac_dispatcher *d, unsigned wants);
+	/* AC_IN if it can give more without the kernel. */
+	unsigned (*holds)(const struct ac_dispatcher *d);
+	void (*progress)(struct ac_dispatcher *d); /* a turn begins: sends what it still has */
+	int (*shutdown)(struct ac_dispatcher *d, int how);
+	void (*discarded)(struct ac_dispatcher *d); /* queued output was thrown away */
+	void (*moved)(struct ac_dispatcher *d);     /* to another map, whose tasks it needs now */
+	void (*finish)(struct ac_dispatcher *d);    /* the descriptor is about to be closed */
 };
 
-extern const struct ac_transport ac_transport_socket_, ac_transport_file_;
+AC_API extern const struct ac_transport ac_transport_socket_;
+extern const struct ac_transport ac_transport_file_;
+
+static inline unsigned ac_holds_(const struct ac_dispatcher *d)
+{
+	return d->transport->holds ? d->transport->holds(d) : 0;
+}
 
 #endif
