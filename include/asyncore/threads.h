@@ -62,6 +62,59 @@ AC_API int ac_offload(struct ac_map *map, ac_task_fn *fn, ac_done_fn *done, void
  * are not ended. -errno as ac_offload. */
 AC_API int ac_set_offload(struct ac_map *map, unsigned threads, size_t waiting);
 
+/* ---- workers: a thread, a map and a loop for each core ------------------------------------ */
+
+struct ac_workers;
+
+#define AC_WORKERS_MOST 1024
+
+/* All functions are called in the worker's own thread, with its own map. `arg` is shared by all. */
+struct ac_workers_opts {
+	unsigned count;                /* 0: one for each processor this process may use */
+	bool pin;                      /* each to one of these processors */
+	const struct ac_map_opts *map; /* its log hook is called from all threads */
+	/* Listens, sets tasks … Workers are set up one after the other, from index 0, and none serves before
+	 * the last is ready. A negative result ends all. */
+	int (*setup)(struct ac_map *map, unsigned index, void *arg);
+	/* What ac_workers_stop brings about. After 0 the loop ends with the last channel and task; AC_EXIT
+	 * leaves it at once, and so does NULL, and a second stop. */
+	int (*stop)(struct ac_map *map, unsigned index, void *arg);
+	/* The loop is over, or never began; the map is freed next. Not after a setup that failed. NULL: nothing. */
+	void (*teardown)(struct ac_map *map, unsigned index, void *arg);
+	void *arg;
+};
+
+/*
+ * Starts them, and returns when all are set up: 0, or what a setup returned (the others are gone by then),
+ * -EINVAL without setup or for too many, -EAGAIN where a thread is not to be had, -ENOMEM.
+ * Their threads block all signals. Their posts are open. `opts` is copied, `opts->map` is not.
+ * A forked child has none of them, and may do nothing with them.
+ */
+AC_API int ac_workers_start(const struct ac_workers_opts *opts, struct ac_workers **ret_workers);
+
+/* Has each worker stop, as opts->stop says. From any thread, also a worker's, but not from a signal handler
+ * and not after ac_workers_join. */
+AC_API void ac_workers_stop(struct ac_workers *w);
+
+/* Waits until all have ended, stopped or by themselves, and frees w. 0, or the first error of a loop. From any
+ * thread but a worker's. NULL: nothing. */
+AC_API int ac_workers_join(struct ac_workers *w);
+
+AC_API unsigned ac_workers_count(const struct ac_workers *w);
+
+/* A worker's map, to post to: from any thread, good for nothing else. NULL: it has ended. */
+AC_API struct ac_map *ac_workers_map(const struct ac_workers *w, unsigned index);
+
+/* SO_REUSEPORT, before ac_bind: several sockets share an address. */
+AC_API int ac_set_reuse_port(struct ac_dispatcher *d);
+
+/*
+ * ac_serve for listeners that share a port: the kernel gives each connection to one of them. While bound->len is
+ * 0 it listens at `address`, which nobody may have yet, and says in *bound where that is (port 0: any that is
+ * free); later calls, with that, listen there as well. -EOPNOTSUPP for Unix sockets.
+ */
+AC_API int ac_serve_shared(struct ac_dispatcher *d, const char *address, struct ac_addr *bound);
+
 #ifdef __cplusplus
 }
 #endif

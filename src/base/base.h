@@ -93,6 +93,10 @@ void ac_sys_pidfd_wait_(int pidfd, int ms); /* until it has ended, at most so lo
 extern unsigned ac_forks_;  /* how many lie between the first process and this one … */
 void ac_count_forks_(void); /* … counted from the first call on */
 
+/* ---- cpu.c ---- */
+unsigned ac_sys_processors_(void); /* that this thread may use; at least 1 */
+int ac_sys_pin_(unsigned n);       /* this thread to the nth of them, counted round */
+
 /* ---- clock.c ---- */
 int64_t ac_clock_(void);               /* nanoseconds, monotonic */
 AC_API int64_t ac_ns_(double seconds); /* rounded up, clamped to ±INT64_MAX/4; NaN: -1 */

@@ -29,6 +29,7 @@ struct ac_mailbox {
 	struct ac_dispatcher d;
 	struct ac_mailbox *next; /* of those that are open; under the lock, as what follows */
 	struct ac_posts waiting;
+	struct ac_post urgent; /* fn NULL: none */
 	size_t limit;
 	uint64_t refused;
 	bool open;  /* to ac_post */
@@ -55,7 +56,13 @@ static inline void ac_net_unlock_(void)
 }
 int ac_mailbox_of_(struct ac_map *m, struct ac_mailbox **ret_box); /* made if there is none */
 void ac_mailbox_wake_(struct ac_mailbox *box);                     /* under the lock */
+/* Runs this before what waits; never refused. One at a time. Under the lock; the mailbox is open. */
+void ac_mailbox_urge_(struct ac_map *m, ac_task_fn *fn, void *arg);
+void ac_mailbox_let_go_(struct ac_map *m);      /* posts keep the loop going no more */
 void ac_mailbox_count_(struct ac_mailbox *box); /* whether it keeps the loop going has changed */
+
+/* ---- thread.c ---- */
+int ac_thread_start_(void *(*fn)(void *arg), void *arg, bool detached, pthread_t *ret_thread);
 
 /* ---- offload.c ---- */
 bool ac_pool_is_busy_(const struct ac_pool *p); /* jobs are under way; p may be NULL */

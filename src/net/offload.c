@@ -10,8 +10,6 @@
 #include "net.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #define MOST_THREADS 4
@@ -184,28 +182,10 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* All signals stay with the threads that were there before. */
-static int start_thread(struct ac_pool *p)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r = pthread_attr_init(&attr);
-
-	if (r != 0)
-		return -r;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, &attr, work, p);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
-
 /* One more for what waits, if there may be one. Where none can be had, those that are there do. */
 static int grow(struct ac_pool *p)
 {
+	pthread_t thread;
 	unsigned threads;
 	bool need;
 	int r;
@@ -216,7 +196,7 @@ static int grow(struct ac_pool *p)
 	p->threads += need;
 	p->refs += need;
 	ac_net_unlock_();
-	r = need ? start_thread(p) : 0;
+	r = need ? ac_thread_start_(work, p, true, &thread) : 0;
 	if (r == 0)
 		return 0;
 	ac_net_lock_();

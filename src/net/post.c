@@ -106,9 +106,10 @@ static void forget(struct ac_posts *posts)
 }
 
 /* What waits is what runs now, and the other way round: all of that has run. */
-static void take(struct ac_mailbox *box)
+static struct ac_post take(struct ac_mailbox *box)
 {
 	struct ac_posts ran = box->running;
+	struct ac_post urgent;
 
 	if (ran.cap > POSTS_KEPT)
 		forget(&ran);
@@ -117,8 +118,11 @@ static void take(struct ac_mailbox *box)
 	box->awake = false;
 	box->running = box->waiting;
 	box->waiting = ran;
+	urgent = box->urgent;
+	box->urgent.fn = NULL;
 	ac_net_unlock_();
 	box->d.map->post_memory = (box->running.cap + ran.cap) * sizeof(struct ac_post);
+	return urgent;
 }
 
 static bool is_done(const struct ac_posts *posts)
@@ -126,15 +130,19 @@ static bool is_done(const struct ac_posts *posts)
 	return posts->first == posts->count;
 }
 
+static void run_one(struct ac_map *m, struct ac_post p)
+{
+	if (!p.fn)
+		return;
+	m->error.code = 0;
+	ac_called_(m, p.fn(p.arg), "post");
+}
+
 /* A post may close the mailbox, which runs the rest: then there is nothing left here. */
 static void run(struct ac_mailbox *box, size_t most)
 {
-	for (; most > 0 && !is_done(&box->running); most--) {
-		struct ac_post p = box->running.at[box->running.first++];
-
-		box->d.map->error.code = 0;
-		ac_called_(box->d.map, p.fn(p.arg), "post");
-	}
+	for (; most > 0 && !is_done(&box->running); most--)
+		run_one(box->d.map, box->running.at[box->running.first++]);
 }
 
 static void tell_refused(struct ac_mailbox *box)
@@ -160,7 +168,7 @@ static int fetch(struct ac_dispatcher *d)
 	if (is_done(&box->running)) {
 		ac_sys_event_clear_(d->fd);
 		d->ready &= (uint8_t)~AC_IN;
-		take(box);
+		run_one(d->map, take(box));
 		tell_refused(box);
 	}
 	run(box, POSTS_A_PASS);
@@ -186,7 +194,7 @@ static void run_all(struct ac_mailbox *box)
 	if (box->forks != ac_forks_)
 		return;
 	run(box, SIZE_MAX);
-	take(box);
+	run_one(box->d.map, take(box));
 	run(box, SIZE_MAX);
 }
 
@@ -271,6 +279,26 @@ void ac_mailbox_count_(struct ac_mailbox *box)
 		box->d.map->live--;
 	else
 		box->d.map->live++;
+}
+
+void ac_mailbox_urge_(struct ac_map *m, ac_task_fn *fn, void *arg)
+{
+	struct ac_mailbox *box = find(m);
+
+	if (!box)
+		return;
+	box->urgent = (struct ac_post){ fn, arg };
+	ac_mailbox_wake_(box);
+}
+
+void ac_mailbox_let_go_(struct ac_map *m)
+{
+	struct ac_mailbox *box = (struct ac_mailbox *)m->mailbox;
+
+	if (!box)
+		return;
+	box->holds = false;
+	ac_mailbox_count_(box);
 }
 
 int ac_open_posts(struct ac_map *map)
