@@ -10,6 +10,36 @@
 
 #include <asynchat.h>
 
+#ifdef WITH_TLS
+#include <asyncore/tls.h>
+
+static struct ac_tls *tls;
+
+static void read_certificate(const char *pem)
+{
+	const struct ac_tls_opts opts = { .server = true };
+
+	if (pem && (ac_tls_new(&opts, &tls) < 0 || ac_tls_add_certificate(tls, pem, NULL) < 0))
+		fail(pem);
+}
+
+static int begin_tls(struct ac_dispatcher *d)
+{
+	return tls ? ac_start_tls(d, tls, NULL) : 0;
+}
+#else
+static void read_certificate(const char *pem)
+{
+	(void)pem;
+}
+
+static int begin_tls(struct ac_dispatcher *d)
+{
+	(void)d;
+	return 0;
+}
+#endif
+
 struct guest {
 	struct ac_chat c;
 	struct guest *next, **link;
@@ -98,6 +128,7 @@ static int begin_lines(struct ac_dispatcher *d, int fd, const struct ac_addr *pe
 
 	if (!c)
 		return ac_raise(d, errno);
+	AC_TRY(c, begin_tls(&c->d));
 	if (service.work == WORK_BROADCAST)
 		guest_enters((struct guest *)c);
 	ac_set_strip_terminator(c, false);
@@ -160,6 +191,7 @@ static int begin_bulk(struct ac_dispatcher *d, int fd, const struct ac_addr *pee
 
 	if (!c)
 		return ac_raise(d, errno);
+	AC_TRY(c, begin_tls(&c->d));
 	AC_TRY(c, service.work == WORK_FILE ? push_file(c) : push_blocks(c));
 	return ac_close_when_done(c);
 }
@@ -180,7 +212,9 @@ static const struct ac_class sink_class = {
 
 static int begin_sink(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 {
-	return ac_adopt(d->map, &sink_class, fd, peer) ? 0 : ac_raise(d, errno);
+	struct ac_dispatcher *sink = ac_adopt(d->map, &sink_class, fd, peer);
+
+	return sink ? begin_tls(sink) : ac_raise(d, errno);
 }
 
 /* ---- the server -------------------------------------------------------------------------- */
@@ -215,6 +249,7 @@ int main(int argc, char **argv)
 	struct ac_map *map;
 
 	service = start_service(argc, argv, ALL_WORKS);
+	read_certificate(find_option(argc, argv, "--tls"));
 	map = ac_map_new(&opts);
 	if (!map)
 		fail("ac_map_new");

@@ -52,8 +52,12 @@ static void accept_some(int listener)
 /* epoll does not know what TLS has read ahead. */
 static void read_all(struct conn *c)
 {
-	while (conn_read(c) == TAKEN_MORE && tls_pending(c->ssl))
-		continue;
+	enum taken taken;
+
+	do
+		taken = conn_read(c);
+	while ((taken == TAKEN_MORE && tls_pending(c->ssl)) ||
+	       (taken != TAKEN_END && tls_ended(c->ssl)));
 }
 
 static void serve(struct conn *c, uint32_t events)

@@ -88,6 +88,12 @@ static inline bool tls_pending(SSL *ssl)
 	return ssl && SSL_has_pending(ssl);
 }
 
+/* The peer has said so: epoll will not. */
+static inline bool tls_ended(SSL *ssl)
+{
+	return ssl && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN);
+}
+
 static inline void tls_close(SSL *ssl)
 {
 	if (ssl)
@@ -127,6 +133,12 @@ static inline ssize_t tls_send(SSL *ssl, int fd, const char *data, size_t len)
 }
 
 static inline bool tls_pending(SSL *ssl)
+{
+	(void)ssl;
+	return false;
+}
+
+static inline bool tls_ended(SSL *ssl)
 {
 	(void)ssl;
 	return false;
