@@ -39,20 +39,20 @@ int ac_sys_pipe_grow_(int fd, int size); /* what it holds from now on */
 int ac_sys_reset_on_close_(int fd);      /* a connection is not ended but broken off */
 ssize_t ac_sys_recvfrom_(int fd, void *buf, size_t len, struct ac_addr *ret_from);
 ssize_t ac_sys_sendto_(int fd, const void *buf, size_t len, const struct ac_addr *to);
-int ac_sys_socket_(int family, int type); /* non-blocking, close-on-exec */
+AC_API int ac_sys_socket_(int family, int type); /* non-blocking, close-on-exec */
 int ac_sys_accept_(int fd, struct ac_addr *ret_peer);
 int ac_sys_bind_(int fd, const struct ac_addr *addr);
 int ac_sys_listen_(int fd, int backlog);
-int ac_sys_connect_(int fd, const struct ac_addr *addr);
+AC_API int ac_sys_connect_(int fd, const struct ac_addr *addr);
 AC_API int ac_sys_shutdown_(int fd, int how);
-int ac_sys_close_(int fd);
+AC_API int ac_sys_close_(int fd);
 void ac_sys_reset_(int fd);   /* closes a connection with a reset: nothing of it is left */
 int ac_sys_dup_(int fd);      /* close-on-exec */
 int ac_sys_nonblock_(int fd); /* sets O_NONBLOCK */
 int ac_sys_mode_(int fd, bool *ret_blocking, bool *ret_write_only);
 int ac_sys_getopt_(int fd, int level, int name, int *ret_value);
 int ac_sys_setopt_(int fd, int level, int name, int value);
-int ac_sys_sockname_(int fd, struct ac_addr *ret_addr);
+AC_API int ac_sys_sockname_(int fd, struct ac_addr *ret_addr);
 int ac_sys_peername_(int fd, struct ac_addr *ret_addr);
 int ac_sys_unread_(int fd);                      /* bytes waiting (FIONREAD) */
 bool ac_sys_at_mark_(int fd);                    /* the next byte is behind out-of-band data */

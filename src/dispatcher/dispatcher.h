@@ -12,6 +12,17 @@ int ac_take_fd_(struct ac_dispatcher *d, int fd,
 int ac_watch_open_(struct ac_dispatcher *d); /* watches it if there is anything to hear */
 void ac_lose_fd_(struct ac_dispatcher *d);   /* as if it had never been opened */
 
+/* Its name is being looked up, or an address of it tried. */
+static inline bool ac_is_dialing_(const struct ac_dispatcher *d)
+{
+	return d->fd < 0 && (d->flags & AC_IS_CONNECTING) && !(d->flags & AC_IS_CLOSING);
+}
+
+/* dial.c: for the map's dialer */
+AC_API int ac_begin_dialing_(struct ac_dispatcher *d, struct ac_dialing *g);
+AC_API int ac_dial_won_(struct ac_dispatcher *d, struct ac_dispatcher *winner);
+AC_API bool ac_dial_lost_(struct ac_dispatcher *d, int code, const char *detail);
+
 /* accept.c */
 void ac_rest_(struct ac_dispatcher *d);         /* a listener accepts nothing for 100 ms */
 int ac_handle_accept_(struct ac_dispatcher *d); /* the default handle_accept … */

@@ -36,6 +36,7 @@ void ac_del_channel(struct ac_dispatcher *d)
 {
 	if (d->flags & AC_IS_CLOSING)
 		return;
+	ac_end_dialing_(d, true);
 	ac_unwatch_(d);
 	d->flags |= AC_IS_DETACHED;
 }
@@ -96,7 +97,7 @@ int ac_add_channel(struct ac_dispatcher *d, struct ac_map *map)
 		return 0;
 	if (!m)
 		return ac_raise(d, ENOMEM);
-	if (m != d->map && (d->flags & AC_IS_BUSY))
+	if (m != d->map && ((d->flags & AC_IS_BUSY) || ac_is_dialing_(d)))
 		return ac_raise(d, EBUSY);
 	if (m != d->map) {
 		ac_unwatch_(d);

@@ -181,7 +181,7 @@ int ac_set_socket(struct ac_dispatcher *d, int fd)
 {
 	int r;
 
-	if (d->fd >= 0 || (d->flags & AC_IS_CLOSING)) {
+	if (d->fd >= 0 || (d->flags & AC_IS_CLOSING) || ac_is_dialing_(d)) {
 		ac_sys_close_(fd);
 		return d->flags & AC_IS_CLOSING ? 0 : ac_raise(d, EISCONN);
 	}
@@ -195,7 +195,7 @@ int ac_create_socket(struct ac_dispatcher *d, int family, int type)
 
 	if (d->flags & AC_IS_CLOSING)
 		return 0;
-	if (d->fd >= 0)
+	if (d->fd >= 0 || ac_is_dialing_(d))
 		return ac_raise(d, EISCONN);
 	fd = ac_sys_socket_(family, type);
 	if (fd < 0)

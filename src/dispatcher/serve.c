@@ -1,4 +1,4 @@
-/* serve.c — the short forms: an address as text, and the calls that belong to it. */
+/* serve.c — the short form of listening: an address as text, and the calls that belong to it. */
 #include "dispatcher.h"
 
 #include <errno.h>
@@ -56,15 +56,4 @@ int ac_serve(struct ac_dispatcher *d, const char *address)
 	if (r < 0)
 		ac_lose_fd_(d);
 	return r;
-}
-
-int ac_dial(struct ac_dispatcher *d, const char *address)
-{
-	struct ac_addr addr;
-
-	if (!d)
-		return -ENOMEM;
-	AC_TRY(d, parse(d, address, &addr));
-	AC_TRY(d, ac_create_socket(d, addr.sa.sa_family, SOCK_STREAM));
-	return ac_connect(d, &addr);
 }

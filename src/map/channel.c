@@ -191,6 +191,20 @@ static void cancel_own_tasks(struct ac_dispatcher *d)
 	ac_task_cancel(&d->extra->rest);
 }
 
+/* Off the channel, which is as if it had never been opened. It keeps the loop going no more. */
+void ac_end_dialing_(struct ac_dispatcher *d, bool cancel)
+{
+	struct ac_dialing *g = d->extra ? d->extra->dialing : NULL;
+
+	if (!g)
+		return;
+	d->extra->dialing = NULL;
+	d->flags &= ~(uint32_t)AC_IS_CONNECTING;
+	d->map->live--;
+	if (cancel)
+		g->cancel(g);
+}
+
 void ac_close(struct ac_dispatcher *d)
 {
 	if (d)
@@ -221,6 +235,7 @@ void ac_close_(struct ac_dispatcher *d, int reason)
 	if (d->transport->finish)
 		d->transport->finish(d);
 	ac_discharge_(d);
+	ac_end_dialing_(d, true);
 	ac_unwatch_(d);
 	if (d->fd >= 0)
 		ac_sys_close_(d->fd);

@@ -210,11 +210,15 @@ void ac_close_all(struct ac_map *map, bool ignore_all)
 	m->depth++;
 	hushed = m->hushed;
 	m->hushed = hushed || ignore_all;
+	if (m->dialer)
+		m->dialer->halt(m->dialer, true);
 	ac_close(m->mailbox);
 	/* A handle_close that connects anew must not keep this going for ever. */
 	for (size_t i = 0, used = m->slot_used; i < used; i++)
 		ac_close(m->slots[i].d);
 	ac_tasks_drop_(m);
+	if (m->dialer)
+		m->dialer->halt(m->dialer, false);
 	m->hushed = hushed;
 	ac_map_release_(m);
 }

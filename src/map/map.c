@@ -116,6 +116,8 @@ static void classes_free(struct ac_map *m)
 static void map_destroy(struct ac_map *m)
 {
 	ac_graves_empty_(m);
+	if (m->dialer)
+		m->dialer->free(m->dialer);
 	ac_tasks_drop_(m);
 	if (own_map == m) {
 		own_map = NULL;

@@ -43,12 +43,28 @@ struct ac_resolved {
 	uintptr_t table[];
 };
 
+/* What connects to names: another of our libraries puts it on the map, which frees it. */
+struct ac_dialer {
+	/* Takes it on: ac_begin_dialing_ first, ac_dial_won_ or ac_dial_lost_ last, neither within this. */
+	int (*dial)(struct ac_dialer *r, struct ac_dispatcher *d, const char *address);
+	/* Every channel closes: what runs is given up, and nothing new begins until that is over. */
+	void (*halt)(struct ac_dialer *r, bool on);
+	void (*free)(struct ac_dialer *r);
+};
+
+/* A dial under way. While it hangs on a channel that is "connecting" and has no descriptor. */
+struct ac_dialing {
+	void (*cancel)(
+		struct ac_dialing *g); /* nobody wants it any more, and it is off the channel */
+};
+
 /* What few channels have. */
 struct ac_extra {
 	double timeout;
-	int64_t active;           /* when the last byte came or went */
-	struct ac_task idle;      /* looks after the timeout */
-	struct ac_task rest;      /* ends a listener's rest */
+	int64_t active;      /* when the last byte came or went */
+	struct ac_task idle; /* looks after the timeout */
+	struct ac_task rest; /* ends a listener's rest */
+	struct ac_dialing *dialing;
 	size_t limits[AC_LIMITS]; /* 0: the class's */
 	void *secure;             /* the transport's */
 };
@@ -139,6 +155,8 @@ struct ac_map {
 	struct ac_dispatcher *mailbox; /* closed before all others; NULL: none */
 	size_t post_memory;            /* what it holds */
 
+	struct ac_dialer *dialer; /* NULL: names are no addresses */
+
 	struct ac_error error;
 	ac_log_fn *log;
 	void *log_arg;
@@ -171,8 +189,9 @@ static inline void ac_moved_(struct ac_dispatcher *d)
 }
 
 /* ---- map.c ---- */
-struct ac_map *ac_map_of_(struct ac_map *map); /* itself, or the thread's own; NULL: no memory */
-void ac_map_reap_(struct ac_map *m);           /* frees it if it is doomed and nobody is inside */
+AC_API struct ac_map *ac_map_of_(
+	struct ac_map *map);         /* itself, or the thread's own; NULL: no memory */
+void ac_map_reap_(struct ac_map *m); /* frees it if it is doomed and nobody is inside */
 /* Leaves it; a doomed one is freed by the last who leaves: touch it no more. */
 static inline void ac_map_release_(struct ac_map *m)
 {
@@ -234,6 +253,7 @@ static inline bool ac_call_(struct ac_dispatcher *d, int (*method)(struct ac_dis
 	return !(d->flags & AC_IS_CLOSING);
 }
 void ac_close_(struct ac_dispatcher *d, int reason);
+void ac_end_dialing_(struct ac_dispatcher *d, bool cancel);
 AC_API void ac_doom_(struct ac_dispatcher *d, int reason, bool raise); /* closes at its next turn */
 AC_API bool ac_lost_(int code); /* errnos that mean: the connection is gone */
 

@@ -21,6 +21,13 @@ int main(void)
 	return p == NULL;
 }
 END
+cat >"$tmp/names.c" <<'END'
+#include <asyncore/resolve.h>
+int main(void)
+{
+	return ac_use_resolver(NULL, NULL) < 0;
+}
+END
 make BUILD="$work" PREFIX=/usr DESTDIR="$root" install >"$tmp/make.out" 2>&1
 pc=$(dirname "$(find "$root" -name asyncore.pc)")
 lib=$(dirname "$(find "$root" -name libasyncore.so)")
@@ -31,6 +38,9 @@ try "pkg-config runs" "$tmp/main"
 try "compress builds" sh -c \
 	"gcc $tmp/zip.c -o $tmp/zip \$(pkg-config --cflags --libs asyncore-compress) -Wl,-rpath-link,$lib"
 try "compress runs" "$tmp/zip"
+try "resolve builds" sh -c \
+	"gcc $tmp/names.c -o $tmp/names \$(pkg-config --cflags --libs asyncore-resolve) -Wl,-rpath-link,$lib"
+try "resolve runs" "$tmp/names"
 try "soname" sh -c "readelf -d $lib/libasyncore.so | grep -q 'SONAME.*libasyncore.so.0'"
 cat >"$tmp/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.13)
@@ -38,6 +48,8 @@ project(try C)
 find_package(asyncore 0.1 REQUIRED)
 add_executable(try main.c)
 target_link_libraries(try asyncore::asyncore)
+add_executable(names names.c)
+target_link_libraries(names asyncore::resolve)
 END
 try "cmake configures" cmake -S "$tmp" -B "$tmp/cmake" -Dasyncore_DIR="$lib/cmake/asyncore"
 try "cmake builds" cmake --build "$tmp/cmake"

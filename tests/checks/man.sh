@@ -17,5 +17,7 @@ for page in doc/man/*.3; do
 	awk '/^\.Sh NAME/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.Nm ac_/ { print $2 }' "$page"
 done | sort >"$tmp/named"
 { sed -n '/^ASYNCORE_0/,/^local/s/^\t\(ac_[a-z_0-9]*\);/\1/p' asyncore.map |
-	sed 's/^\(ac_raisef*\)_$/\1/; /^ac_frame_$/d'; echo ac_compressed_producer; } | sort >"$tmp/public"
+	sed 's/^\(ac_raisef*\)_$/\1/; /^ac_frame_$/d'; 
+	sed -n 's/^AC_API.*\b\(ac_[a-z_0-9]*\)(.*/\1/p' include/asyncore/compress.h include/asyncore/tls.h \
+		include/asyncore/resolve.h; } | sort >"$tmp/public"
 try "every function has its page" diff "$tmp/public" "$tmp/named"

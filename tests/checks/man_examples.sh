@@ -110,6 +110,9 @@ for file in "$tmp"/*.c; do
 		[ -f "$build/src/libasyncore-compress.a" ] || continue
 		libraries="$build/src/libasyncore-compress.a $libraries -lz"
 	fi
+	if grep -q resolve.h "$file"; then
+		libraries="$build/src/libasyncore-resolve.a $libraries $(pkg-config --libs libcares)"
+	fi
 	# shellcheck disable=SC2086
 	try "$name compiles" gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude "$file" -o "$program" \
 		$libraries -pthread

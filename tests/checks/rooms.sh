@@ -1,6 +1,6 @@
 # A room includes only itself and rooms before it; programs and examples only public headers.
 . tests/checks/common
-rooms="base poller transport map dispatcher chat net compress tls"
+rooms="base poller transport map dispatcher chat net compress tls resolve"
 allowed=""
 for room in $rooms; do
 	allowed="$allowed $room"
