@@ -89,6 +89,24 @@ int ac_sys_kill_(pid_t pid, int signal);
 int ac_sys_exit_of_(int pidfd, bool reap, struct ac_exit *ret_exit);
 void ac_sys_pidfd_wait_(int pidfd, int ms); /* until it has ended, at most so long */
 
+/* ---- sys_datagram.c ---- */
+#define AC_BATCH 32
+struct ac_parcel {
+	void *data;
+	size_t size, len; /* size: room, when one is received */
+	struct ac_addr addr;
+	bool truncated;
+};
+/* How many, or what is wrong with the first. Never waits. */
+int ac_sys_recv_parcels_(int fd, struct ac_parcel *parcels, unsigned count);
+int ac_sys_send_parcels_(int fd, struct ac_parcel *parcels, unsigned count);
+int ac_sys_autobind_(int fd);                                 /* a Unix socket: a free name */
+int ac_sys_interface_(const char *name, unsigned *ret_index); /* NULL: 0 */
+int ac_sys_member_(int fd, bool joins, const struct ac_addr *group, unsigned interface_index);
+int ac_sys_source_member_(int fd, bool joins, const struct ac_addr *group,
+                          const struct ac_addr *source, unsigned interface_index);
+int ac_sys_multicast_interface_(int fd, unsigned interface_index); /* of an IPv4 socket */
+
 /* ---- fork.c ---- */
 extern unsigned ac_forks_;  /* how many lie between the first process and this one … */
 void ac_count_forks_(void); /* … counted from the first call on */

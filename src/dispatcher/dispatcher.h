@@ -23,6 +23,11 @@ AC_API int ac_begin_dialing_(struct ac_dispatcher *d, struct ac_dialing *g);
 AC_API int ac_dial_won_(struct ac_dispatcher *d, struct ac_dispatcher *winner);
 AC_API bool ac_dial_lost_(struct ac_dispatcher *d, int code, const char *detail);
 
+/* serve.c */
+int ac_parse_(struct ac_dispatcher *d, const char *address, struct ac_addr *ret_addr);
+/* Also where a Unix socket of that type was left behind. */
+int ac_bind_anew_(struct ac_dispatcher *d, const struct ac_addr *addr, int type);
+
 /* accept.c */
 void ac_rest_(struct ac_dispatcher *d);         /* a listener accepts nothing for 100 ms */
 int ac_handle_accept_(struct ac_dispatcher *d); /* the default handle_accept … */

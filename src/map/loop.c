@@ -187,7 +187,7 @@ double ac_next_timeout(struct ac_map *map)
 
 	if (!m)
 		return -1;
-	if (m->queue_first)
+	if (m->queue_first || m->pushed.count)
 		return 0;
 	wait = ac_tasks_wait_(m, false, -1);
 	return wait < 0 ? -1 : (double)wait / 1e9;

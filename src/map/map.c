@@ -133,6 +133,7 @@ static void map_destroy(struct ac_map *m)
 	ac_free_(m->asked.at);
 	ac_free_(m->pushed.at);
 	ac_free_(m->buffer);
+	ac_free_(m->batch);
 	ac_free_(m->idle_output);
 	ac_free_(m->census);
 	ac_free_(m->slots);
@@ -222,7 +223,7 @@ size_t ac_map_memory(const struct ac_map *map)
 	      m->slot_cap * sizeof(struct ac_slot) +
 	      (m->asked.cap + m->pushed.cap) * sizeof(struct ac_name) +
 	      (size_t)m->chunk_count * AC_CHUNK_SIZE +
-	      (m->buffer ? AC_READ_HEADROOM + AC_READ_SIZE : 0) + m->post_memory +
+	      (m->buffer ? AC_READ_HEADROOM + AC_READ_SIZE : 0) + m->batch_size + m->post_memory +
 	      ac_census_memory_(m);
 	for (size_t i = 0; i < m->slot_used; i++)
 		if (m->slots[i].d)
@@ -296,4 +297,28 @@ void ac_buffer_give_(struct ac_map *m, char *buffer)
 		m->buffer_lent = false;
 	else
 		ac_free_(buffer);
+}
+
+/* As with the buffer. One is kept; it may be larger than what is asked for, and is so when it comes back. */
+void *ac_batch_take_(struct ac_map *m, size_t *size)
+{
+	void *batch = m->batch;
+
+	if (m->batch_size < *size)
+		return ac_realloc_(NULL, *size);
+	*size = m->batch_size;
+	m->batch = NULL;
+	m->batch_size = 0;
+	return batch;
+}
+
+void ac_batch_give_(struct ac_map *m, void *batch, size_t size)
+{
+	void *smaller = m->batch_size < size ? m->batch : batch;
+
+	if (m->batch_size < size) {
+		m->batch = batch;
+		m->batch_size = size;
+	}
+	ac_free_(smaller);
 }

@@ -139,6 +139,8 @@ struct ac_map {
 
 	char *buffer; /* AC_READ_HEADROOM + AC_READ_SIZE */
 	bool buffer_lent;
+	void *batch;       /* of datagrams; NULL: there is none, or it is lent */
+	size_t batch_size; /* 0: none */
 	struct ac_chunk *chunks;
 	unsigned chunk_count;
 	struct ac_pipe *pipes;
@@ -202,6 +204,8 @@ AC_API void *ac_chunk_take_(struct ac_map *m); /* AC_CHUNK_SIZE bytes; NULL: no 
 AC_API void ac_chunk_give_(struct ac_map *m, void *chunk);
 AC_API char *ac_buffer_take_(struct ac_map *m); /* for one read: behind the headroom */
 AC_API void ac_buffer_give_(struct ac_map *m, char *buffer);
+void *ac_batch_take_(struct ac_map *m, size_t *size); /* the size it has */
+void ac_batch_give_(struct ac_map *m, void *batch, size_t size);
 
 /* ---- pipes.c ---- */
 struct ac_pipe *ac_pipe_take_(struct ac_map *m); /* NULL: none to be had */

@@ -7,6 +7,8 @@ import tempfile
 import time
 import unittest
 
+from helper import wait_for
+
 EXAMPLES = os.environ.get("EXAMPLES", "build/examples")
 
 
@@ -95,6 +97,18 @@ class Examples(unittest.TestCase):
             r = run("http_client", *args)
             self.assertEqual((r.returncode, r.stdout), (1, b""))
             self.assertIn(words, r.stderr)
+
+    def test_datagram(self):
+        p = self.serve("datagram", "3")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind("")
+            s.settimeout(5)
+            self.assertTrue(wait_for(lambda: os.path.exists(self.path)))
+            s.connect(self.path)
+            for data in (b"", b"x" * 10, b"x" * 60000):
+                s.send(data)
+                self.assertEqual(s.recv(100), b"%d bytes\n" % len(data))
+        self.ends_well(p)
 
     def test_process(self):
         r = run("process", "echo one; echo two >&2; exit 3", "kill -9 $$")
