@@ -5,7 +5,7 @@
 #   make test       install what is missing, build, run all tests
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make bench      beside a bare epoll server, libuv, libevent, libev, nginx … (QUICK=1, BENCH="--only echo-50")
-#   make asan CC=clang, make valgrind, make lint, make format, make clean
+#   make asan CC=clang, make tsan, make valgrind, make lint, make format, make clean
 
 PREFIX = /usr/local
 DESTDIR =
@@ -38,6 +38,9 @@ test:
 asan:
 	@BUILD=build-asan-$(notdir $(CC)) tests/run asan
 
+tsan:
+	@BUILD=build-tsan-$(notdir $(CC)) tests/run tsan
+
 valgrind: all
 	@BUILD=$(BUILD) tests/run valgrind
 
@@ -64,6 +67,6 @@ uninstall:
 	@rmdir "$(DESTDIR)$(PREFIX)/include/asyncore" 2>/dev/null || true
 
 clean:
-	@rm -rf $(BUILD) build-asan-*
+	@rm -rf $(BUILD) build-asan-* build-tsan-*
 
-.PHONY: all run test asan valgrind bench lint format install uninstall clean
+.PHONY: all run test asan tsan valgrind bench lint format install uninstall clean
