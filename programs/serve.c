@@ -24,6 +24,8 @@ static const char help[] =
 	"      --max-connections N  more are answered with 503 (80 % of the open files allowed, "
 	"less 64)\n"
 	"      --max-per-address N  the same for each address (0: no limit)\n"
+	"      --rate BYTES         a second, for each connection (0: as many as go)\n"
+	"      --rate-all BYTES     a second, for all of them together\n"
 	"      --head-timeout S     seconds from a request's first byte to the end of its head "
 	"(10)\n"
 	"      --idle-timeout S     seconds a connection may wait for its next request (60)\n"
@@ -31,7 +33,7 @@ static const char help[] =
 
 struct options {
 	const char *dir, *poller, *log, *listen[LISTENERS_MOST];
-	size_t listeners, max_connections, max_per_address;
+	size_t listeners, max_connections, max_per_address, rate, rate_all;
 	bool quiet;
 };
 
@@ -39,6 +41,8 @@ enum long_only {
 	LOG = 256,
 	MAX_CONNECTIONS,
 	MAX_PER_ADDRESS,
+	RATE,
+	RATE_ALL,
 	HEAD_TIMEOUT,
 	IDLE_TIMEOUT,
 	STALL_TIMEOUT
@@ -51,6 +55,8 @@ static const struct option long_options[] = {
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "max-connections", required_argument, NULL, MAX_CONNECTIONS },
 	{ "max-per-address", required_argument, NULL, MAX_PER_ADDRESS },
+	{ "rate", required_argument, NULL, RATE },
+	{ "rate-all", required_argument, NULL, RATE_ALL },
 	{ "head-timeout", required_argument, NULL, HEAD_TIMEOUT },
 	{ "idle-timeout", required_argument, NULL, IDLE_TIMEOUT },
 	{ "stall-timeout", required_argument, NULL, STALL_TIMEOUT },
@@ -79,6 +85,10 @@ static bool set_option(int c, const char *value, struct options *o, struct http_
 		return options_count(value, &o->max_connections);
 	case MAX_PER_ADDRESS:
 		return options_count(value, &o->max_per_address);
+	case RATE:
+		return options_count(value, &o->rate);
+	case RATE_ALL:
+		return options_count(value, &o->rate_all);
 	case HEAD_TIMEOUT:
 		return options_seconds(value, &s->head_timeout);
 	case IDLE_TIMEOUT:
@@ -164,6 +174,9 @@ static int run(const struct options *o, struct http_server *s)
 		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
 	ac_map_set_limit(s->map, AC_MAX_CONNECTIONS, o->max_connections);
 	ac_map_set_limit(s->map, AC_MAX_PER_ADDRESS, o->max_per_address);
+	s->rate = o->rate;
+	if (o->rate_all && !(s->rate_all = ac_rate_new(s->map, o->rate_all, 0)))
+		return program_fail(STATUS_FAILED, "serve", "%s", strerror(errno));
 	r = program_on_stop(s->map, stop, s);
 	if (r < 0)
 		return program_fail(STATUS_FAILED, "serve", "%s", strerror(-r));
@@ -193,6 +206,7 @@ int cmd_serve(int argc, char **argv)
 	if (status == STATUS_OK)
 		status = run(&o, &s);
 	ac_map_free(s.map);
+	ac_rate_free(s.rate_all);
 	if (s.log && s.log != stdout)
 		fclose(s.log);
 	if (s.root >= 0)

@@ -31,6 +31,7 @@ enum ac_counter {
 	AC_COUNT_RECORD_TOO_LONG, /* -EMSGSIZE for AC_MAX_RECORD */
 	AC_COUNT_INPUT_HELD,      /* times AC_HIGH_WATER stopped a channel's input */
 	AC_COUNT_OUTPUT_REFUSED,  /* -ENOBUFS for AC_MAX_OUTPUT */
+	AC_COUNT_RATE_WAITS,      /* times a channel had to wait for its rate */
 	AC_COUNTERS
 };
 
@@ -42,6 +43,32 @@ AC_API const char *ac_counter_name(enum ac_counter which);
 
 /* Connections that count towards AC_MAX_CONNECTIONS now. */
 AC_API size_t ac_map_connections(const struct ac_map *map);
+
+/* ---- rates ------------------------------------------------------------------------------- */
+
+/*
+ * Bytes a second, for what is read (the kernel's buffers then fill, and the peer waits) and what is sent.
+ * A token bucket: over any time no more than the rate allows, plus a burst. A channel that has to wait is
+ * not interested in the event meanwhile: nothing spins, and what is queued goes out when there are
+ * tokens. Bytes are those of the application, above TLS. Datagrams are not cut, but the next one waits; those
+ * of ac_recvfrom and ac_sendto are not counted.
+ */
+
+/* The channel's own, with a burst of a quarter of a second; 0: none. -ENOMEM. What a poller has read for the
+ * channel before is not counted. */
+AC_API int ac_set_rate(struct ac_dispatcher *d, uint64_t in, uint64_t out);
+
+/* One that any number of channels of the map share, in turns. A burst of 0 is a quarter of a second's. NULL
+ * with errno EINVAL for a rate of 0, or ENOMEM. Freed with the last of its channels: ac_rate_free only
+ * says that the program needs it no more. NULL is fine. */
+struct ac_rate;
+AC_API struct ac_rate *ac_rate_new(struct ac_map *map, uint64_t bytes_per_second, uint64_t burst);
+AC_API void ac_rate_free(struct ac_rate *rate);
+
+/* The channel is one of those who share `in` for what it reads and `out` for what it sends, besides its own
+ * rate; NULL: of none. They may be the same. On another map it shares none. -EINVAL for another map's rate,
+ * -ENOMEM. */
+AC_API int ac_join_rate(struct ac_dispatcher *d, struct ac_rate *in, struct ac_rate *out);
 
 #ifdef __cplusplus
 }

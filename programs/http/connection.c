@@ -13,7 +13,6 @@
  */
 #include "server.h"
 
-#include <asyncore/overload.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
@@ -331,6 +330,15 @@ static struct http_connection *adopt(struct ac_dispatcher *d, int fd, const stru
 	return h;
 }
 
+static int set_rates(struct http_connection *h)
+{
+	const struct http_server *s = h->server;
+
+	if (s->rate)
+		AC_TRY(h, ac_set_rate(&h->c.d, s->rate, s->rate));
+	return s->rate_all ? ac_join_rate(&h->c.d, s->rate_all, s->rate_all) : 0;
+}
+
 static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 {
 	struct http_connection *h = adopt(d, fd, peer);
@@ -338,7 +346,7 @@ static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 	if (!h)
 		return ac_raise(d, errno);
 	expect_head(h);
-	return 0;
+	return set_rates(h);
 }
 
 static int rejected(struct ac_dispatcher *d, int fd, const struct ac_addr *peer, enum ac_limit why)

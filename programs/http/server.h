@@ -9,15 +9,18 @@
 #define HTTP_SERVER_H
 
 #include <asynchat.h>
+#include <asyncore/overload.h>
 
 #include "http.h"
 
 struct http_server {
 	struct ac_map *map;
-	int root;                /* the folder that is served */
-	FILE *log;               /* NULL: nothing is logged */
-	struct ac_task flushing; /* of the log, while lines wait for it */
-	size_t connections;      /* those to be refused among them */
+	int root;                 /* the folder that is served */
+	FILE *log;                /* NULL: nothing is logged */
+	struct ac_task flushing;  /* of the log, while lines wait for it */
+	size_t connections;       /* those to be refused among them */
+	uint64_t rate;            /* bytes a second, for each; 0: as many as go */
+	struct ac_rate *rate_all; /* and for all of them; NULL: the same */
 	double head_timeout, idle_timeout, stall_timeout;
 	bool stopping; /* answers say "Connection: close"; the last to go ends the loop */
 };

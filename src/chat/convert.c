@@ -48,7 +48,7 @@ static int change(struct ac_dispatcher *d, struct ac_chat *c, const struct ac_tr
 			AC_TRY(d, ac_chat_give_uncut_(c, early));
 		d->flags ^= AC_IS_CONNECTED | AC_IS_CONNECTING;
 	}
-	d->transport = to;
+	ac_set_transport_(d, to);
 	return 0;
 }
 

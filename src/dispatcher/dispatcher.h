@@ -72,6 +72,10 @@ void ac_base_finalize_(struct ac_dispatcher *d);
 	.handle_connect_event = ac_base_handle_connect_event_, .log = ac_log_default_,             \
 	.finalize = ac_base_finalize_
 
+/* meter.c: the transport below a channel's rates */
+AC_API const struct ac_transport *ac_bare_transport_(const struct ac_dispatcher *d);
+AC_API void ac_set_transport_(struct ac_dispatcher *d, const struct ac_transport *transport);
+
 /* state.c, limit.c */
 void ac_refuse_output_(struct ac_dispatcher *d, size_t queued, size_t more); /* counts and says */
 void ac_set_peer_(struct ac_dispatcher *d, const struct ac_addr *addr);

@@ -21,7 +21,7 @@ struct ac_dispatcher *ac_file_dispatcher(struct ac_map *map, const struct ac_cla
 		r = ac_sys_dup_(fd);
 	if (r >= 0) {
 		d->fd = r;
-		d->transport = &ac_transport_file_;
+		ac_set_transport_(d, &ac_transport_file_);
 		d->flags |= AC_IS_CONNECTED | (blocking ? AC_IS_BLOCKING : 0u) |
 		            (write_only ? AC_IS_MUTE : 0u);
 		r = ac_watch_(d);

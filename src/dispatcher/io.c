@@ -10,7 +10,7 @@
 
 static bool ends(const struct ac_dispatcher *d)
 {
-	return (d->flags & AC_IS_STREAM) || d->transport != &ac_transport_socket_;
+	return (d->flags & AC_IS_STREAM) || ac_bare_transport_(d) != &ac_transport_socket_;
 }
 
 /* A transport of more than the kernel has raised it already, with a detail. */

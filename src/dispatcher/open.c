@@ -80,7 +80,7 @@ static int examine(struct ac_dispatcher *d, const struct ac_addr *peer)
 		if (d->transport->handshake)
 			return -ENOTSOCK;
 		ac_sys_mode_(d->fd, &blocking, &write_only);
-		d->transport = &ac_transport_file_;
+		ac_set_transport_(d, &ac_transport_file_);
 		d->flags |= AC_IS_CONNECTED | (write_only ? AC_IS_MUTE : 0u);
 		return 0;
 	}

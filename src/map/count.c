@@ -27,6 +27,7 @@ const char *ac_counter_name(enum ac_counter which)
 		[AC_COUNT_RECORD_TOO_LONG] = "record too long",
 		[AC_COUNT_INPUT_HELD] = "input held",
 		[AC_COUNT_OUTPUT_REFUSED] = "output refused",
+		[AC_COUNT_RATE_WAITS] = "rate waits",
 	};
 
 	return (unsigned)which < AC_COUNTERS ? names[which] : "";

@@ -67,6 +67,7 @@ struct ac_extra {
 	struct ac_dialing *dialing;
 	size_t limits[AC_LIMITS]; /* 0: the class's */
 	void *secure;             /* the transport's */
+	struct ac_meter *meter;   /* its rates; NULL: none */
 };
 
 /* A block of output memory that comes from the map's cache and goes back there. */

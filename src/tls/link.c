@@ -134,7 +134,7 @@ static int secured(struct ac_dispatcher *d)
 /* The kernel has connected: from here on the deadline counts. */
 static int first_shake(struct ac_dispatcher *d)
 {
-	d->transport = &ac_transport_tls_;
+	ac_set_transport_(d, &ac_transport_tls_);
 	ac_tls_await_(ac_tls_link_(d));
 	return shake(d);
 }

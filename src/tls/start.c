@@ -114,7 +114,7 @@ static int check(struct ac_dispatcher *d, struct ac_tls *tls, const char *name)
 	if (ac_tls_link_(d))
 		return ac_raise(d, EALREADY);
 	if (!tls || (d->flags & AC_IS_ACCEPTING) || datagrams ||
-	    d->transport != &ac_transport_socket_)
+	    ac_bare_transport_(d) != &ac_transport_socket_)
 		return ac_raisef(d, EINVAL, "TLS needs a stream socket that does not listen");
 	if (tls->opts.server)
 		return has_certificate(tls) ? 0 : ac_raisef(d, EINVAL, "TLS without a certificate");
@@ -141,7 +141,7 @@ int ac_start_tls(struct ac_dispatcher *d, struct ac_tls *tls, const char *server
 	l->dialed = !connected;
 	d->extra->secure = l;
 	r = ac_convert_(d, connected ? &ac_transport_tls_ : &ac_transport_tls_dialing_, &l->early);
-	if (r < 0 && ac_tls_link_(d) == l && d->transport == &ac_transport_socket_) {
+	if (r < 0 && ac_tls_link_(d) == l && ac_bare_transport_(d) == &ac_transport_socket_) {
 		d->extra->secure = NULL;
 		ac_tls_link_free_(l);
 	} else if (connected && ac_tls_link_(d)) {

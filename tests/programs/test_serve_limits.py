@@ -105,6 +105,19 @@ class Limits(ServeCase):
         self.assertTrue(wait_for(lambda: self.status(server, "GET /a.txt") == 200, 2))
 
 
+class Rates(ServeCase):
+    def test_answers_come_no_faster_than_the_rate(self):
+        for poller in POLLERS:
+            for option in ("--rate", "--rate-all"):
+                server = self.serve(option, "4000000", "-q", "--poller", poller)
+                begin = time.monotonic()
+                with server.connect() as s:
+                    s.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    self.assertEqual(len(self.parse(read_all(s))[2]), 3000000)
+                took = time.monotonic() - begin
+                self.assertTrue(0.49 < took < 5, took)  # but for a burst of a quarter of a second
+
+
 class Patience(ServeCase):
     def test_slow_head_is_given_up_whatever_still_comes(self):
         for poller in POLLERS:
