@@ -13,6 +13,7 @@ static const struct {
 	{ "chat", "a chat server with rooms", cmd_chat },
 	{ "talk", "connect the terminal to a server", cmd_talk },
 	{ "proxy", "pass connections on to another server", cmd_proxy },
+	{ "run", "a command for each connection", cmd_run },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -12,6 +12,7 @@ int cmd_echo(int argc, char **argv);
 int cmd_chat(int argc, char **argv);
 int cmd_talk(int argc, char **argv);
 int cmd_proxy(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 
 /* One line on stderr, "asyncore NAME: …"; returns the status. */
 int program_fail(int status, const char *name, const char *format, ...) AC_PRINTF(3, 4);

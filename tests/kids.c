@@ -48,6 +48,14 @@ static int kid_drain(struct ac_process *p)
 	return 0;
 }
 
+static int kid_end(struct ac_process *p, int end)
+{
+	assert_null(end == 0 ? p->in : end == 1 ? p->out : p->err);
+	if (((struct kid *)p)->ends)
+		note((struct kid *)p, "<%d", end);
+	return 0;
+}
+
 static int kid_close(struct ac_dispatcher *d)
 {
 	note((struct kid *)d, "X");
@@ -62,6 +70,7 @@ const struct ac_process_class kid_class = {
 	.handle_stdout = kid_out,
 	.handle_stderr = kid_err,
 	.handle_drain = kid_drain,
+	.handle_end = kid_end,
 	.handle_exit = kid_exit,
 };
 

@@ -10,6 +10,7 @@ struct kid {
 	struct ac_process p;
 	char *trace; /* "o(line)", "e(line)", "x0" for exit 0, "s9" for signal 9, "d" drained, "X" closed */
 	size_t bytes, *sum;
+	bool ends; /* "<1" too, when stdout has closed */
 	int exits, *total;
 	int (*on_exit)(struct kid *k);
 	int (*on_line)(struct kid *k);

@@ -215,6 +215,18 @@ static void program_without_standard_descriptors_may_have_children(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void each_end_is_told_when_it_closes(void **state)
+{
+	struct world *w = *state;
+	struct kid *k =
+		sh(w, "exec 2>&-; sleep 0.05; echo x; exec >&-; sleep 0.05; exec <&-; sleep 0.05");
+	const char *trace = k->trace;
+
+	k->ends = true;
+	UNTIL(w, strchr(trace, 'X'));
+	assert_string_equal(trace, "<2o(x)<1<0x0X");
+}
+
 static void child_begins_with_a_clean_slate(void **state)
 {
 	static const char *const env[] = { "GREETING=hello", "PATH=/usr/bin:/bin", NULL };
@@ -304,6 +316,7 @@ int main(void)
 		EACH(child_that_does_not_read_ends_its_input_only),
 		EACH(ends_lead_where_they_are_told_to),
 		EACH(program_without_standard_descriptors_may_have_children),
+		EACH(each_end_is_told_when_it_closes),
 		EACH(child_begins_with_a_clean_slate),
 		EACH(ignored_sigchld_is_refused),
 		EACH(without_pidfds_nothing_is_left_running),

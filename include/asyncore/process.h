@@ -71,6 +71,8 @@ struct ac_process_class {
 	int (*handle_stderr)(struct ac_process *p, struct ac_slice record);
 	/* As handle_drain of a chat, for p->in. */
 	int (*handle_drain)(struct ac_process *p);
+	/* An end has closed, and is NULL now: 0 stdin, 1 stdout, 2 stderr. */
+	int (*handle_end)(struct ac_process *p, int end);
 	/* It has ended, and its output was read to the end: last of all, but for handle_close. */
 	int (*handle_exit)(struct ac_process *p, const struct ac_exit *how);
 };

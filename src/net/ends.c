@@ -72,7 +72,7 @@ static int handle_close(struct ac_dispatcher *d)
 	*place(p, e->which) = NULL;
 	e->p = NULL;
 	ac_process_settled_(p);
-	return 0;
+	return p->d.flags & AC_IS_CLOSING ? 0 : ac_process_cls_(p)->handle_end(p, e->which);
 }
 
 static const struct ac_chat_class end_class = {

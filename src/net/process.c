@@ -110,6 +110,13 @@ static int no_matter(struct ac_process *p)
 	return 0;
 }
 
+static int just_closed(struct ac_process *p, int end)
+{
+	(void)p;
+	(void)end;
+	return 0;
+}
+
 static int just_ended(struct ac_process *p, const struct ac_exit *how)
 {
 	(void)p;
@@ -136,6 +143,7 @@ const struct ac_process_class ac_process_class = {
 	.handle_stdout = drop,
 	.handle_stderr = log_it,
 	.handle_drain = no_matter,
+	.handle_end = just_closed,
 	.handle_exit = just_ended,
 };
 
