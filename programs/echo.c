@@ -5,6 +5,7 @@
  * without an end when it goes is no line and is not sent back.
  */
 #include "program.h"
+#include "udp.h"
 
 #include <errno.h>
 
@@ -37,12 +38,31 @@ static const struct ac_class listener_class = {
 	.handle_accepted = accepted,
 };
 
+static bool udp;
+
+static int set_option(int c, const char *value)
+{
+	(void)value;
+	if (c != 'u')
+		return -1;
+	udp = true;
+	return 0;
+}
+
+static struct ac_dispatcher *open_it(struct ac_map *map, const char *address)
+{
+	return udp ? udp_echo(map, address)
+	           : program_listen(map, &listener_class, "echo", "", address);
+}
+
 static const struct program_server server = {
 	.name = "echo",
 	.address = "127.0.0.1:8007",
-	.listener = &listener_class,
-	.help = "usage: asyncore echo [--poller NAME] [ADDRESS]\n\n"
-		"Sends back each line as it came, ended by CRLF or LF, to everybody who connects.\n"
+	.option = set_option,
+	.open = open_it,
+	.help = "usage: asyncore echo [--udp] [--poller NAME] [ADDRESS]\n\n"
+		"Sends back each line as it came, ended by CRLF or LF, to everybody who connects;\n"
+		"with --udp each datagram to whoever sent it.\n"
 		"ADDRESS is HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1:8007 if it is not "
 		"given.\n",
 };

@@ -4,6 +4,7 @@
 #include <asyncore/signals.h>
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,18 +84,18 @@ int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg)
 	return 0;
 }
 
-struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *cls,
-                                     const char *name, const char *scheme, const char *address)
+struct ac_dispatcher *program_opened(struct ac_dispatcher *d, int r, const char *name,
+                                     const char *scheme, const char *address)
 {
-	struct ac_dispatcher *d = ac_new(map, cls);
-	const struct ac_error *e = ac_last_error(map);
 	struct ac_addr addr = { .len = 0 };
 	char text[AC_ADDR_TEXT];
 	bool has_scheme;
 
-	if (ac_serve(d, address) < 0) {
-		program_fail(STATUS_FAILED, name, "%s: %s%s%s", address, strerror(e->code),
-		             e->code == EINVAL ? ": " : "", e->code == EINVAL ? e->detail : "");
+	if (r < 0) {
+		const struct ac_error *e = ac_last_error(d ? d->map : NULL);
+
+		program_fail(STATUS_FAILED, name, "%s: %s%s%s", address, strerror(-r),
+		             r == -EINVAL ? ": " : "", r == -EINVAL ? e->detail : "");
 		ac_close(d);
 		return NULL;
 	}
@@ -104,6 +105,35 @@ struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *
 	       ac_addr_format(&addr, text, sizeof(text)), has_scheme ? "/" : "");
 	fflush(stdout);
 	return d;
+}
+
+struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *cls,
+                                     const char *name, const char *scheme, const char *address)
+{
+	struct ac_dispatcher *d = ac_new(map, cls);
+
+	return program_opened(d, ac_serve(d, address), name, scheme, address);
+}
+
+int program_write(const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t n = write(STDOUT_FILENO, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			poll(&(struct pollfd){ STDOUT_FILENO, POLLOUT, 0 }, 1, -1);
+			continue;
+		}
+		if (n < 0)
+			return -errno;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
 }
 
 struct running {
@@ -137,7 +167,8 @@ static int run(const struct program_server *s, const char *poller, const char *a
 	r = program_on_stop(running.map, stop_server, &running);
 	if (r < 0)
 		program_fail(STATUS_FAILED, s->name, "%s", strerror(-r));
-	else if (!program_listen(running.map, s->listener, s->name, "", address))
+	else if (!(s->open ? s->open(running.map, address)
+	                   : program_listen(running.map, s->listener, s->name, "", address)))
 		r = -1;
 	else if ((r = ac_loop(running.map, NULL)) < 0)
 		ac_explain(running.map, s->name);
@@ -151,6 +182,7 @@ int program_run_server(const struct program_server *s, int argc, char **argv)
 		{ "poller", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "udp", no_argument, NULL, 'u' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *poller = NULL;

@@ -33,6 +33,13 @@ int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg);
 struct ac_dispatcher *program_listen(struct ac_map *map, const struct ac_class *cls,
                                      const char *name, const char *scheme, const char *address);
 
+/* The same for a channel that was opened with result r (NULL: no memory). */
+struct ac_dispatcher *program_opened(struct ac_dispatcher *d, int r, const char *name,
+                                     const char *scheme, const char *address);
+
+/* Writes all to the standard output, whether it blocks or not. 0, or -errno. */
+int program_write(const void *data, size_t len);
+
 /* A server with nothing but an address and a poller to choose: parses, listens, runs, stops. */
 struct program_server {
 	const char *name, *help, *address;
@@ -40,7 +47,8 @@ struct program_server {
 	void (*stopping)(
 		struct ac_map *map); /* before everything is closed; NULL: nothing to say */
 	int (*option)(int c,
-	              const char *value); /* 't' for --timeout; negative: bad; NULL: has none */
+	              const char *value); /* 't' for --timeout, 'u' for --udp; negative: bad */
+	struct ac_dispatcher *(*open)(struct ac_map *map, const char *address); /* NULL: listens */
 };
 int program_run_server(const struct program_server *s, int argc, char **argv);
 

@@ -9,10 +9,10 @@
  * is written at once: who reads it slowly makes the server wait.
  */
 #include "program.h"
+#include "udp.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,23 +83,9 @@ static int peer_connected(struct ac_dispatcher *d)
 
 static int write_out(struct ac_chat *c, const void *data, size_t len)
 {
-	const char *at = data;
+	int r = program_write(data, len);
 
-	while (len) {
-		ssize_t n = write(STDOUT_FILENO, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			poll(&(struct pollfd){ STDOUT_FILENO, POLLOUT, 0 }, 1, -1);
-			continue;
-		}
-		if (n < 0)
-			return ac_raisef(c, errno, "standard output");
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return r < 0 ? ac_raisef(c, -r, "standard output") : 0;
 }
 
 static int peer_drained(struct ac_chat *c)
@@ -144,20 +130,27 @@ static const struct ac_chat_class peer_class = {
 	.handle_drain = peer_drained,
 };
 
-static const char help[] = "usage: asyncore talk [--poller NAME] ADDRESS\n\n"
+static const char help[] = "usage: asyncore talk [--udp] [--poller NAME] ADDRESS\n\n"
 			   "Sends what comes on the standard input to ADDRESS (HOST:PORT, "
 			   "[IPV6]:PORT or unix:PATH) and\n"
 			   "writes what comes back to the standard output, until the server "
 			   "closes. At the end of the\n"
-			   "input only our side is shut.\n";
+			   "input only our side is shut. With --udp each line is a datagram, and "
+			   "ADDRESS may be a\n"
+			   "multicast group; a second after the last datagram it ends.\n";
 
-static int talk(const char *poller, const char *address)
+static int talk(const char *poller, const char *address, bool udp)
 {
 	struct ac_map *map = program_map("talk", poller);
 	int r;
 
 	if (!map)
 		return poller && !ac_has(poller) ? STATUS_USAGE : STATUS_FAILED;
+	if (udp) {
+		status = udp_talk(map, address);
+		ac_map_free(map);
+		return status;
+	}
 	r = ac_dial(ac_new(map, &peer_class.d), address);
 	if (r < 0)
 		status = program_fail(STATUS_FAILED, "talk", "%s: %s", address, strerror(-r));
@@ -171,22 +164,27 @@ int cmd_talk(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "poller", required_argument, NULL, 'p' },
+		{ "udp", no_argument, NULL, 'u' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *poller = NULL;
+	bool udp = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "hp:", options, NULL)) != -1) {
 		if (c == 'h')
 			return program_help(help);
-		if (c != 'p')
+		if (c == 'u')
+			udp = true;
+		else if (c == 'p')
+			poller = optarg;
+		else
 			return program_usage("talk");
-		poller = optarg;
 	}
 	if (argc - optind != 1) {
 		program_fail(STATUS_USAGE, "talk", "one address is needed");
 		return program_usage("talk");
 	}
-	return talk(poller, argv[optind]);
+	return talk(poller, argv[optind], udp);
 }

@@ -23,7 +23,7 @@ class Main(Case):
 
     def test_help_names_every_command(self):
         out = subprocess.run([ASYNCORE, "--help"], capture_output=True, check=True).stdout.decode()
-        for name in ("serve", "get", "echo", "chat", "talk", "proxy"):
+        for name in ("serve", "get", "echo", "chat", "talk", "proxy", "run"):
             self.assertIn(name, out)
             text = subprocess.run([ASYNCORE, name, "--help"], capture_output=True,
                                   check=True).stdout.decode()
