@@ -1,27 +1,12 @@
 /* test_tls.c — TLS under chats and dispatchers: that it is there, that nothing else is seen of it. */
 #include "tls_peer.h"
 
-/* Two ends on one map: [0] is the client. */
-static void pair_open(struct world *w, struct end e[2])
-{
-	struct ac_tls *client = tls_client(), *server = tls_server(cert_file(A_TEST, CERT_GOOD));
-	int fds[2];
-
-	tcp_pair(fds);
-	end_adopt(w, &e[0], fds[0]);
-	end_adopt(w, &e[1], fds[1]);
-	assert_int_equal(ac_start_tls(&e[0].c->d, client, "a.test"), 0);
-	assert_int_equal(ac_start_tls(&e[1].c->d, server, NULL), 0);
-	ac_tls_free(client);
-	ac_tls_free(server);
-}
-
 static void lines_go_both_ways(void **state)
 {
 	struct world *w = *state;
 	struct end e[2];
 
-	pair_open(w, e);
+	end_pair(w, e);
 	assert_true(ac_connecting(&e[0].c->d));
 	assert_null(ac_tls_version(&e[0].c->d));
 	assert_int_equal(ac_push(e[0].c, "hello\n", 6), 0);

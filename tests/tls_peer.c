@@ -85,6 +85,14 @@ size_t peer_read(struct peer *p, char *text, size_t size)
 	return n;
 }
 
+bool peer_hears(struct peer *p, const char *text)
+{
+	size_t len = strlen(p->heard);
+
+	peer_read(p, p->heard + len, sizeof(p->heard) - len);
+	return strstr(p->heard, text) != NULL;
+}
+
 bool peer_put(struct peer *p, const char *text)
 {
 	size_t len = strlen(text);
@@ -238,4 +246,23 @@ void meet_server(struct world *w, struct end *client, struct peer *server)
 	peer_server(server, fds[1], cert_file(A_TEST, CERT_GOOD));
 	UNTIL(w, peer_shake(server) && client->secures);
 	assert_true(server->done);
+}
+
+void end_pair_with(struct world *w, struct end e[2], struct ac_tls *client, struct ac_tls *server,
+                   const char *name)
+{
+	int fds[2];
+
+	tcp_pair(fds);
+	end_adopt(w, &e[0], fds[0]);
+	end_adopt(w, &e[1], fds[1]);
+	assert_int_equal(ac_start_tls(&e[0].c->d, client, name), 0);
+	assert_int_equal(ac_start_tls(&e[1].c->d, server, NULL), 0);
+	ac_tls_free(client);
+	ac_tls_free(server);
+}
+
+void end_pair(struct world *w, struct end e[2])
+{
+	end_pair_with(w, e, tls_client(), tls_server(cert_file(A_TEST, CERT_GOOD)), "a.test");
 }

@@ -28,6 +28,10 @@ void end_adopt(struct world *w, struct end *e, int fd);
 void end_dial(struct world *w, struct end *e, const struct ac_addr *to, struct ac_tls *tls,
               const char *name);
 int end_secure(struct ac_dispatcher *d); /* for .handle_secure */
+/* A client [0] and a server [1] on one map over TCP, not yet agreed. */
+void end_pair(struct world *w, struct end e[2]);
+void end_pair_with(struct world *w, struct end e[2], struct ac_tls *client, struct ac_tls *server,
+                   const char *name);
 
 struct peer {
 	SSL_CTX *ctx;
@@ -36,12 +40,14 @@ struct peer {
 	size_t got; /* bytes of plaintext read by peer_read in all */
 	bool done, ended, truncated, failed;
 	char reason[128]; /* why it failed */
+	char heard[4096]; /* by peer_hears */
 };
 
 void peer_client(struct peer *p, int fd, const char *name); /* trusts the tests' authority */
 void peer_server(struct peer *p, int fd, const char *cert);
 bool peer_shake(struct peer *p);                           /* one try; true: done or failed */
 size_t peer_read(struct peer *p, char *text, size_t size); /* what there is, with a NUL behind */
+bool peer_hears(struct peer *p, const char *text);         /* reads on; is it there by now? */
 bool peer_put(struct peer *p, const char *text);           /* all of it at once, or false */
 void peer_close(struct peer *p);                           /* without a word */
 
