@@ -24,6 +24,9 @@ struct end {
 	int (*on_secure)(struct end *e);
 };
 
+extern int (*end_on_eof)(struct ac_dispatcher *d); /* NULL: the chat's */
+
+void end_new(struct world *w, struct end *e); /* without a descriptor */
 void end_adopt(struct world *w, struct end *e, int fd);
 void end_dial(struct world *w, struct end *e, const struct ac_addr *to, struct ac_tls *tls,
               const char *name);
@@ -37,6 +40,7 @@ struct peer {
 	SSL_CTX *ctx;
 	SSL *ssl;
 	int fd;
+	int records;
 	size_t got; /* bytes of plaintext read by peer_read in all */
 	bool done, ended, truncated, failed;
 	char reason[128]; /* why it failed */
@@ -49,7 +53,9 @@ bool peer_shake(struct peer *p);                           /* one try; true: don
 size_t peer_read(struct peer *p, char *text, size_t size); /* what there is, with a NUL behind */
 bool peer_hears(struct peer *p, const char *text);         /* reads on; is it there by now? */
 bool peer_put(struct peer *p, const char *text);           /* all of it at once, or false */
-void peer_close(struct peer *p);                           /* without a word */
+int peer_records(const struct peer *p);                    /* of data, read so far */
+void peer_nonblock(struct peer *p);
+void peer_close(struct peer *p); /* without a word */
 
 /* Contexts, with end_secure; freed by the caller. */
 struct ac_tls *tls_server(const char *cert);

@@ -145,10 +145,14 @@ static int connect_first(struct ac_dispatcher *d)
 
 int ac_base_handle_read_event_(struct ac_dispatcher *d)
 {
+	bool connecting = d->flags & AC_IS_CONNECTING;
+
 	if (d->flags & AC_IS_ACCEPTING)
 		return d->cls->handle_accept(d);
 	AC_TRY(d, connect_first(d));
-	return d->flags & AC_IS_CLOSING ? 0 : d->cls->handle_read(d);
+	if (connecting && !(ac_wants_(d) & AC_IN)) /* closed, or paused, by who heard of it */
+		return 0;
+	return d->cls->handle_read(d);
 }
 
 int ac_base_handle_write_event_(struct ac_dispatcher *d)
