@@ -19,7 +19,7 @@ static _Thread_local char last_error[256]; /* of a context that was never made *
 /* The text is for people: what, of which file, and OpenSSL's reason. */
 int ac_tls_fail_(struct ac_tls *t, int code, const char *what, const char *file)
 {
-	unsigned long e = ERR_peek_last_error();
+	unsigned long e = ERR_peek_error();
 	const char *reason = e ? ERR_reason_error_string(e) : NULL;
 
 	if (ERR_SYSTEM_ERROR(e)) {

@@ -27,7 +27,7 @@ static const char *whom(const struct ac_tls_link *l)
 /* Why OpenSSL failed. Its queue of errors is empty when the kernel was to blame. */
 void ac_tls_explain_(struct ac_tls_link *l, const char *what)
 {
-	unsigned long e = ERR_peek_last_error();
+	unsigned long e = ERR_peek_error();
 	const char *reason = e ? ERR_reason_error_string(e) : NULL;
 
 	snprintf(l->detail, sizeof(l->detail), "%s: %s", what, reason ? reason : "no reason given");
@@ -93,7 +93,7 @@ static int not_shaken(struct ac_tls_link *l)
 
 	if (verdict != X509_V_OK && !l->tls->opts.no_verify)
 		return not_verified(l, verdict);
-	if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+	if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
 		return ac_tls_broken_(l, EACCES, "the peer gave no certificate");
 	if (l->read_error || l->write_error == ENOMEM)
 		return lost(l, l->read_error ? l->read_error : ENOMEM);
