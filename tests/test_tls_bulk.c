@@ -7,9 +7,11 @@
 struct flow {
 	struct ac_chat c;
 	size_t got, sent, total;
-	bool wrong, ended;
-	bool all; /* at once, whatever is pending */
-	int drained, *closed;
+	bool wrong;
+	bool *ended; /* outlives it: it closes when its peer does */
+	bool all;    /* at once, whatever is pending */
+	int drained;
+	bool *closed;
 };
 
 static unsigned char pattern(size_t at)
@@ -64,7 +66,8 @@ static int flow_drain(struct ac_chat *c)
 
 static int flow_eof(struct ac_dispatcher *d)
 {
-	((struct flow *)d)->ended = true;
+	if (((struct flow *)d)->ended)
+		*((struct flow *)d)->ended = true;
 	return 0;
 }
 
@@ -73,7 +76,7 @@ static int flow_close(struct ac_dispatcher *d)
 	struct flow *f = (struct flow *)d;
 
 	if (f->closed)
-		*f->closed = 1;
+		*f->closed = true;
 	return 0;
 }
 
@@ -135,8 +138,10 @@ static void both_ways(struct world *w, size_t total, int buffer, bool updates)
 {
 	struct flow *f[2];
 	size_t next = total / 8;
+	bool ended = false;
 
 	flows(w, f, buffer);
+	f[1]->ended = &ended;
 	f[0]->total = f[1]->total = total;
 	assert_int_equal(flow_push(f[0]), 0);
 	assert_int_equal(flow_push(f[1]), 0);
@@ -156,8 +161,7 @@ static void both_ways(struct world *w, size_t total, int buffer, bool updates)
 	assert_int_equal(f[1]->got, total);
 	UNTIL(w, !ac_pending(&f[0]->c) && !ac_pending(&f[1]->c));
 	assert_int_equal(ac_close_when_done(&f[0]->c), 0);
-	UNTIL(w, f[1]->ended);
-	ac_close(&f[1]->c.d);
+	UNTIL(w, ended);
 }
 
 static void both_ways_at_once(void **state)
@@ -180,19 +184,18 @@ static void close_when_done_is_done(void **state)
 {
 	struct world *w = *state;
 	struct flow *f[2];
-	int closed = 0;
+	bool closed = false, ended = false;
 
 	flows(w, f, 8192);
+	f[1]->ended = &ended;
 	f[0]->total = 1 << 20;
 	f[0]->closed = &closed;
 	f[0]->all = true;
 	assert_int_equal(flow_push(f[0]), 0);
 	assert_int_equal(ac_close_when_done(&f[0]->c), 0);
-	UNTIL_LATER(w, f[1]->ended);
-	assert_int_equal(f[1]->got, 1 << 20);
+	UNTIL_LATER(w, f[1]->got == 1 << 20);
 	assert_false(f[1]->wrong);
-	UNTIL(w, closed);
-	ac_close(&f[1]->c.d);
+	UNTIL(w, closed && ended);
 }
 
 /* A file goes piece by piece, in front of and behind other output. */
@@ -335,6 +338,7 @@ static void sent_by_hand(void **state)
 	struct ac_tls *client = tls_client(), *server = tls_server(cert_file(A_TEST, CERT_GOOD));
 	struct sender *s;
 	struct flow *f;
+	bool ended = false;
 	int fds[2];
 
 	unix_pair(fds);
@@ -346,9 +350,9 @@ static void sent_by_hand(void **state)
 	UNTIL_LATER(w, f->got == s->total);
 	assert_false(f->wrong);
 	assert_in_range(waits_in(w, 0.2), 1, 8);
+	f->ended = &ended;
 	ac_close(&s->d);
-	UNTIL(w, f->ended);
-	ac_close(&f->c.d);
+	UNTIL(w, ended);
 	ac_tls_free(client);
 	ac_tls_free(server);
 }
