@@ -173,7 +173,7 @@ static bool may_notify(const struct ac_tls_link *l)
 	return l->open && !l->failed && !l->read_error && !l->write_error;
 }
 
-/* The peer is to know that this is all. */
+/* The peer is to know that this is all: not where an error ends it. */
 static void notify(struct ac_tls_link *l)
 {
 	if (!may_notify(l) || (SSL_get_shutdown(l->ssl) & SSL_SENT_SHUTDOWN))
@@ -233,7 +233,7 @@ static void finish(struct ac_dispatcher *d)
 
 	if (d->transport == &ac_transport_tls_) {
 		ac_tls_flush_(l);
-		if (!ac_tls_left_(l))
+		if (!ac_tls_left_(l) && d->reason <= 0)
 			notify(l);
 		if (!l->failed)
 			SSL_set_shutdown(l->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
