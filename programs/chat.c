@@ -238,22 +238,32 @@ static const struct ac_chat_class guest_class = {
 	.found_terminator = line_came,
 };
 
-static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
+/* Once who it is can be told from who only tries the port. */
+static int welcome(struct ac_dispatcher *d)
 {
-	static const struct ac_slice line_ends[] = { { "\r\n", 2 }, { "\n", 1 } };
 	static unsigned number;
-	struct guest *g = (struct guest *)ac_adopt(d->map, &guest_class.d, fd, peer);
+	struct guest *g = (struct guest *)d;
 
-	if (!g)
-		return ac_raise(d, errno);
-	AC_TRY(g, ac_set_terminator_any(&g->c, line_ends, 2));
-	AC_TRY(g, ac_set_timeout(&g->c.d, silence));
 	do
 		snprintf(g->nick, sizeof(g->nick), "guest%u", ++number);
 	while (guest_find(g->nick));
 	tell(g, "* Welcome. You are %s; /nick NAME changes that, /help lists the rest.", g->nick);
 	guest_enter(g, HALL);
 	return 0;
+}
+
+static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
+{
+	static const struct ac_slice line_ends[] = { { "\r\n", 2 }, { "\n", 1 } };
+	struct guest *g = (struct guest *)ac_adopt(d->map, &guest_class.d, fd, peer);
+	int r;
+
+	if (!g)
+		return ac_raise(d, errno);
+	AC_TRY(g, ac_set_terminator_any(&g->c, line_ends, 2));
+	AC_TRY(g, ac_set_timeout(&g->c.d, silence));
+	r = program_secure(&g->c.d);
+	return r == 0 ? welcome(&g->c.d) : r;
 }
 
 static const struct ac_class listener_class = {
@@ -289,13 +299,16 @@ static const struct program_server server = {
 	.listener = &listener_class,
 	.stopping = say_goodbye,
 	.option = set_option,
-	.help = "usage: asyncore chat [--poller NAME] [--timeout SECONDS] [ADDRESS]\n\n"
+	.handle_secure = welcome,
+	.help = "usage: asyncore chat [--poller NAME] [--timeout SECONDS] [--tls CERT KEY]... "
+		"[ADDRESS]\n\n"
 		"A chat server with rooms: connect with nc, telnet or 'asyncore talk', and type "
 		"/help.\n"
 		"ADDRESS is HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1:8008 if it is not "
 		"given.\n"
 		"Who neither says nor hears anything for SECONDS (600; 0: for ever) is sent "
-		"away.\n",
+		"away.\n"
+		"With --tls over TLS, by the certificate and key in these files.\n",
 };
 
 int cmd_chat(int argc, char **argv)

@@ -29,6 +29,7 @@ static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 	if (!c)
 		return ac_raise(d, errno);
 	ac_set_strip_terminator(c, false);
+	AC_TRY(c, program_secure(&c->d));
 	return ac_set_terminator_any(c, line_ends, 2);
 }
 
@@ -60,11 +61,12 @@ static const struct program_server server = {
 	.address = "127.0.0.1:8007",
 	.option = set_option,
 	.open = open_it,
-	.help = "usage: asyncore echo [--udp] [--poller NAME] [ADDRESS]\n\n"
+	.help = "usage: asyncore echo [--udp | --tls CERT KEY]... [--poller NAME] [ADDRESS]\n\n"
 		"Sends back each line as it came, ended by CRLF or LF, to everybody who connects;\n"
 		"with --udp each datagram to whoever sent it.\n"
 		"ADDRESS is HOST:PORT, [IPV6]:PORT or unix:PATH; 127.0.0.1:8007 if it is not "
-		"given.\n",
+		"given.\n"
+		"With --tls over TLS, by the certificate and key in these files.\n",
 };
 
 int cmd_echo(int argc, char **argv)

@@ -6,6 +6,7 @@
  * keep it going.
  */
 #include "get_job.h"
+#include "names.h"
 #include "program.h"
 
 #include <errno.h>
@@ -21,8 +22,8 @@
 static const char help[] =
 	"usage: asyncore get [OPTION]... URL\n"
 	"\n"
-	"Fetches URL, http://ADDRESS[:PORT]/PATH with a numeric address or localhost, and writes\n"
-	"it to the standard output.\n"
+	"Fetches URL, http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH, and writes it to the\n"
+	"standard output. The server's certificate is verified.\n"
 	"\n"
 	"  -o, --output FILE      write to FILE (- is the standard output)\n"
 	"  -O, --remote-name      write to a file named as the last part of the URL's path\n"
@@ -31,6 +32,12 @@ static const char help[] =
 	"  -H, --header 'NAME: VALUE'\n"
 	"                         send this field too, or instead of the usual one\n"
 	"      --timeout SECONDS  give up when nothing came for so long (30; 0: never)\n"
+	"      --connect-timeout SECONDS\n"
+	"                         give up when there was no connection for so long (as --timeout)\n"
+	"      --resolve HOST:PORT:ADDRESS\n"
+	"                         connect to ADDRESS for HOST:PORT; may be repeated\n"
+	"      --cacert FILE      trust the certificates in FILE, not the system's\n"
+	"  -k, --insecure         take any certificate\n"
 	"  -p, --poller NAME      io_uring, epoll, poll or select instead of the best\n"
 	"  -q, --quiet            no progress and no notes, errors only\n"
 	"      --help             this text\n"
@@ -42,8 +49,11 @@ static const char help[] =
 	"was an error (status 400 and above), nothing was written; 6 too many redirects;\n"
 	"7 timeout.\n";
 
+enum long_only { CONNECT_TIMEOUT = 256, CACERT, RESOLVE };
+
 struct options {
-	const char *url, *output, *poller;
+	const char *url, *output, *poller, **addresses; /* for names; the last is NULL */
+	size_t address_count;
 	bool remote_name;
 };
 
@@ -110,14 +120,14 @@ static int add_field(struct get_job *job, const char **fields, const char *text)
 	return 0;
 }
 
-static int read_timeout(struct get_job *job, const char *text)
+static int read_timeout(struct get_job *job, const char *text, double *ret_seconds)
 {
 	char *end;
 	double seconds = strtod(text, &end);
 
 	if (end == text || *end || !isfinite(seconds) || seconds < 0 || seconds > 1e6)
 		return USAGE(job, "bad timeout: %s", text);
-	job->timeout = seconds;
+	*ret_seconds = seconds;
 	return 0;
 }
 
@@ -148,7 +158,18 @@ static int read_option(struct get_job *job, struct options *o, const char **fiel
 	case 'H':
 		return add_field(job, fields, optarg);
 	case 't':
-		return read_timeout(job, optarg);
+		return read_timeout(job, optarg, &job->timeout);
+	case CONNECT_TIMEOUT:
+		return read_timeout(job, optarg, &job->connect_timeout);
+	case RESOLVE:
+		o->addresses[o->address_count++] = optarg;
+		return 0;
+	case CACERT:
+		job->tls_options.ca_file = optarg;
+		return 0;
+	case 'k':
+		job->tls_options.insecure = true;
+		return 0;
 	case 'p':
 		o->poller = optarg;
 		return 0;
@@ -173,6 +194,10 @@ static int read_options(struct get_job *job, struct options *o, const char **fie
 		{ "head", no_argument, NULL, 'I' },
 		{ "header", required_argument, NULL, 'H' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "connect-timeout", required_argument, NULL, CONNECT_TIMEOUT },
+		{ "resolve", required_argument, NULL, RESOLVE },
+		{ "cacert", required_argument, NULL, CACERT },
+		{ "insecure", no_argument, NULL, 'k' },
 		{ "poller", required_argument, NULL, 'p' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' },
@@ -182,7 +207,7 @@ static int read_options(struct get_job *job, struct options *o, const char **fie
 
 	optind = 0; /* main may have used it */
 	argv[0] = (char *)"asyncore get";
-	while (r == 0 && (option = getopt_long(argc, argv, "o:OcIH:p:q", names, NULL)) != -1) {
+	while (r == 0 && (option = getopt_long(argc, argv, "o:OcIH:kp:q", names, NULL)) != -1) {
 		if (option == 'h') {
 			program_help(help);
 			return 1;
@@ -191,6 +216,8 @@ static int read_options(struct get_job *job, struct options *o, const char **fie
 	}
 	if (r < 0)
 		return r;
+	if (job->connect_timeout < 0)
+		job->connect_timeout = job->timeout;
 	if (optind != argc - 1)
 		return USAGE(job, optind < argc ? "more than one URL" : "no URL (see --help)");
 	o->url = argv[optind];
@@ -251,14 +278,20 @@ static bool shows_progress(const struct get_job *job)
 	return !job->quiet && !job->head_only && !mixed && isatty(STDERR_FILENO);
 }
 
-static void run(struct get_job *job, const char *poller)
+static void run(struct get_job *job, const struct options *o)
 {
 	const struct ac_loop_opts passive = { .tasks = AC_TASKS_PASSIVE };
 	int r;
 
-	job->map = program_map("get", poller);
+	job->map = program_map("get", o->poller);
 	if (!job->map) { /* and that was said */
-		job->outcome = poller && !ac_has(poller) ? GET_USAGE : GET_LOCAL;
+		job->outcome = o->poller && !ac_has(o->poller) ? GET_USAGE : GET_LOCAL;
+		return;
+	}
+	r = names_use(job->map, "get", o->addresses);
+	if (r != STATUS_OK) { /* and that was said too */
+		job->outcome = r == STATUS_USAGE ? GET_USAGE : GET_LOCAL;
+		ac_map_free(job->map);
 		return;
 	}
 	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write */
@@ -270,18 +303,29 @@ static void run(struct get_job *job, const char *poller)
 	progress_end(&job->progress);
 	output_end(&job->out);
 	ac_map_free(job->map);
+	tls_free(job->tls);
 }
 
 int cmd_get(int argc, char **argv)
 {
-	struct get_job job = { .timeout = TIMEOUT, .whole = -1, .out = { .fd = -1 } };
+	static const char *const alpn[] = { "http/1.1", NULL };
+	struct get_job job = {
+		.timeout = TIMEOUT,
+		.connect_timeout = -1,
+		.tls_options.alpn = alpn,
+		.whole = -1,
+		.out = { .fd = -1 },
+	};
 	const char **fields = calloc((size_t)argc + 1, sizeof(*fields));
-	struct options o = { NULL, NULL, NULL, false };
+	const char **addresses = calloc((size_t)argc + 1, sizeof(*addresses));
+	struct options o = { .addresses = addresses };
 	char name[256];
 	int r;
 
-	if (!fields) {
+	if (!fields || !addresses) {
 		get_fail(&job, GET_LOCAL, "%s", strerror(ENOMEM));
+		free(fields);
+		free(addresses);
 		return (int)job.outcome;
 	}
 	job.fields = fields;
@@ -291,7 +335,8 @@ int cmd_get(int argc, char **argv)
 	if (r == 0)
 		r = prepare(&job, &o, name, sizeof(name));
 	if (r == 0)
-		run(&job, o.poller);
+		run(&job, &o);
 	free(fields);
+	free(addresses);
 	return (int)job.outcome;
 }

@@ -24,6 +24,8 @@
  * TRAILERS_MAX.
  */
 #include "get_job.h"
+#include "names.h"
+#include "program.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,10 +75,10 @@ static const char *so_far(const struct get_job *job, char *text, size_t size)
 	return text;
 }
 
-/* The connection ended, or broke with an errno, before the response did. */
-static void lost(struct fetch *f, int code)
+/* The connection ended, or broke with an errno, before the response did; `why` may tell more. */
+static void lost(struct fetch *f, int code, const char *why)
 {
-	const char *how = code > 0 ? strerror(code) : "the connection ended";
+	const char *how = why ? why : code > 0 ? strerror(code) : "the connection ended";
 	char count[64];
 
 	switch (f->state) {
@@ -300,8 +302,10 @@ static int collect(struct ac_chat *c, const void *data, size_t len)
 
 static int connected(struct ac_dispatcher *d)
 {
-	((struct fetch *)d)->state = HEAD;
-	return 0;
+	struct fetch *f = (struct fetch *)d;
+
+	f->state = HEAD;
+	return ac_set_timeout(d, f->job->timeout);
 }
 
 static int eof(struct ac_dispatcher *d)
@@ -310,7 +314,7 @@ static int eof(struct ac_dispatcher *d)
 
 	if (f->state == TO_END)
 		return body_done(f);
-	lost(f, 0);
+	lost(f, 0, NULL);
 	return 0;
 }
 
@@ -320,16 +324,17 @@ static int closed(struct ac_dispatcher *d)
 	int reason = ac_close_reason(d);
 
 	if (!f->over)
-		lost(f, reason > 0 ? reason : 0);
+		lost(f, reason > 0 ? reason : 0, NULL);
 	return 0;
 }
 
 static int error(struct ac_dispatcher *d, const struct ac_error *e)
 {
 	struct fetch *f = (struct fetch *)d;
+	const char *told = names_tell(e, f->job->url.address);
 
-	if (f->state == CONNECTING)
-		lost(f, e->code);
+	if (f->state == CONNECTING || e->code == EBADMSG || e->code == EPROTO)
+		lost(f, e->code, told ? told : tls_why(e));
 	else if (e->code == EMSGSIZE && f->state == HEAD)
 		FAIL(f, GET_PROTOCOL, "bad response: a head of more than %zu bytes",
 		     ac_limit(d, AC_MAX_RECORD));
@@ -351,7 +356,7 @@ static int timeout(struct ac_dispatcher *d)
 		return 0;
 	if (f->state == CONNECTING)
 		FAIL(f, GET_TIMEOUT, "timeout: no connection to %s within %g s", job->url.host,
-		     job->timeout);
+		     job->connect_timeout);
 	else if (f->state == HEAD)
 		FAIL(f, GET_TIMEOUT, "timeout: no response within %g s", job->timeout);
 	else
@@ -379,15 +384,33 @@ static const struct ac_chat_class fetch_class = {
 static int prepare(struct fetch *f)
 {
 	AC_TRY(f, ac_set_terminator(&f->c, "\r\n\r\n", 4));
-	AC_TRY(f, ac_set_timeout(&f->c.d, f->job->timeout));
+	AC_TRY(f, ac_set_timeout(&f->c.d, f->job->connect_timeout));
+	if (f->job->url.secure)
+		AC_TRY(f, tls_start(&f->c.d, f->job->tls, f->job->url.name));
 	return get_push_request(&f->c, f->job);
+}
+
+/* A URL that redirects may be the first one to need it. */
+static bool has_tls(struct get_job *job)
+{
+	if (!job->url.secure || job->tls)
+		return true;
+	if (tls_client("get", &job->tls_options, &job->tls) == STATUS_OK)
+		return true;
+	job->failed = true; /* and it was said */
+	job->outcome = GET_LOCAL;
+	return false;
 }
 
 void get_fetch(struct get_job *job)
 {
-	struct fetch *f = (struct fetch *)ac_chat_new(job->map, &fetch_class);
-	int r = f ? 0 : -ENOMEM;
+	struct fetch *f;
+	int r;
 
+	if (!has_tls(job))
+		return;
+	f = (struct fetch *)ac_chat_new(job->map, &fetch_class);
+	r = f ? 0 : -ENOMEM;
 	if (f) {
 		f->job = job;
 		r = prepare(f);
@@ -395,11 +418,9 @@ void get_fetch(struct get_job *job)
 	if (r < 0) {
 		get_fail(job, GET_LOCAL, "%s", strerror(-r));
 	} else {
-		r = ac_create_socket(&f->c.d, job->url.addr.sa.sa_family, SOCK_STREAM);
-		if (r == 0)
-			r = ac_connect(&f->c.d, &job->url.addr);
+		r = ac_dial(&f->c.d, job->url.address);
 		if (r < 0)
-			lost(f, -r);
+			lost(f, -r, NULL);
 	}
 	if (r < 0 && f)
 		give_up(f);

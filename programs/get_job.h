@@ -17,6 +17,8 @@
 #include "get_response.h"
 #include "get_url.h"
 
+#include "tls.h"
+
 #include <asynchat.h>
 
 /* The exit status. */
@@ -36,10 +38,12 @@ struct get_job {
 	const char *const *fields; /* "Name: value", checked */
 	size_t field_count;
 	bool head_only, resume, quiet;
-	double timeout; /* 0: none */
+	double timeout, connect_timeout; /* 0: none */
+	struct tls_options tls_options;
 
 	/* as it goes */
 	struct ac_map *map;
+	struct ac_tls *tls; /* made for the first https URL */
 	struct url url;
 	unsigned redirects;
 	bool moved_away; /* redirected to another server: credentials stay behind */

@@ -39,8 +39,8 @@ static enum get_verdict follow(struct get_job *job, const struct response *r)
 		return GET_ENDS;
 	}
 	if (++job->redirects > REDIRECTS_MAX) {
-		get_fail(job, GET_REDIRECTS, "more than %d redirects, the last from http://%s%s",
-		         REDIRECTS_MAX, from.host, from.target);
+		get_fail(job, GET_REDIRECTS, "more than %d redirects, the last from %s://%s%s",
+		         REDIRECTS_MAX, url_scheme(&from), from.host, from.target);
 		return GET_ENDS;
 	}
 	if (url_resolve(&from, r->location, &job->url, &why) < 0) {
@@ -100,7 +100,8 @@ static enum get_verdict judge_rest(struct get_job *job, const struct response *r
 
 static enum get_verdict refuse(struct get_job *job, const struct response *r)
 {
-	get_fail(job, GET_STATUS, "%s: http://%s%s", r->line, job->url.host, job->url.target);
+	get_fail(job, GET_STATUS, "%s: %s://%s%s", r->line, url_scheme(&job->url), job->url.host,
+	         job->url.target);
 	return GET_ENDS;
 }
 

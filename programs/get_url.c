@@ -1,21 +1,23 @@
 /*
- * get_url.c — http URLs of `asyncore get`: read, resolved against a base, turned into a file name.
+ * get_url.c — http and https URLs of `asyncore get`: read, resolved against a base, turned into a file name.
  *
  * Design: cleaned first (controls refused, spaces and what is not ASCII written as %XX, the
  * fragment cut off), then split. Dot segments are removed as RFC 3986 section 5.2.4 says, so that a relative
  * reference never climbs above the root.
  *
- * Limits: the scheme is http, a host is a numeric address or localhost; names are not resolved.
+ * A host is an address, localhost, or a name that whoever connects resolves.
  */
 #include "get_url.h"
 
 #include "http/http.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define NAME_MOST 254 /* with a dot at its end */
 
 /* Where a cleaned URL is cut. */
 struct parts {
@@ -93,25 +95,47 @@ static struct parts split(const char *text)
 	return p;
 }
 
+/* Labels of 1 to 63 bytes; were the last one a number, it would be a bad address. */
 static bool is_name(const char *host)
 {
-	size_t n = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.%");
+	const char *at = host;
+	bool numeric;
 
-	return n > 0 && host[n] == '\0' && strspn(host, "0123456789.") != n;
+	do {
+		size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+
+		if (len == 0 || len > 63)
+			return false;
+		numeric = strspn(at, "0123456789") == len;
+		at += len;
+	} while (*at == '.' && *++at);
+	return !*at && !numeric && at - host <= NAME_MOST;
 }
 
-/* A host without brackets, in lower case. */
-static int check_host(const char *host, const char **ret_why)
+static bool read_port(const char *text, unsigned *ret_port)
 {
-	struct in_addr in;
+	size_t len = strspn(text, "0123456789");
+	unsigned long port = strtoul(text, NULL, 10);
 
-	if (!*host)
-		return bad(ret_why, "the URL has no host");
-	if (strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, &in) == 1)
-		return 0;
-	return bad(ret_why, is_name(host) ? "names are not resolved by this version: "
-	                                    "use a numeric address or localhost"
-	                                  : "bad host or port in the URL");
+	*ret_port = (unsigned)port;
+	return len > 0 && len < 10 && !text[len] && port > 0 && port < 65536;
+}
+
+/* An address as it is, or a name that is to be resolved; the host is in lower case. */
+static bool read_host(const char *host, unsigned port, struct url *u)
+{
+	struct ac_addr addr;
+	char full[sizeof(u->address)];
+
+	snprintf(full, sizeof(full), "%s:%u", host, port);
+	u->named = host[0] != '*' && ac_addr_parse(full, &addr) < 0;
+	if (host[0] == '*' || (u->named && !is_name(host)))
+		return false;
+	if (u->named)
+		snprintf(u->address, sizeof(u->address), "%s", full);
+	else
+		ac_addr_format(&addr, u->address, sizeof(u->address));
+	return true;
 }
 
 /* "%25eth0" behind an IPv6 address names an interface (RFC 6874): to "%eth0". */
@@ -123,43 +147,46 @@ static void unescape_zone(char *host)
 		memmove(zone + 1, zone + 3, strlen(zone + 3) + 1);
 }
 
-/* The Host field: without zone, and without the port where it is 80. */
-static void write_host(const char *host, unsigned port, char *out)
+/* Without zone; the Host field has no port where it is the scheme's own. */
+static void write_host(const char *host, unsigned port, struct url *u)
 {
-	size_t len = strcspn(host, "%");
-	const char *bracket = host[0] == '[' && host[len] ? "]" : "";
+	size_t len = strcspn(host, "%"), begin = host[0] == '[';
+	const char *bracket = begin && host[len] ? "]" : "";
+	size_t end = begin ? strcspn(host, "%]") : len;
 
-	if (port == 80)
-		snprintf(out, URL_HOST_MAX, "%.*s%s", (int)len, host, bracket);
+	if (end > begin && host[end - 1] == '.') /* certificates have no dot at the end */
+		end--;
+	snprintf(u->name, sizeof(u->name), "%.*s", (int)(end - begin), host + begin);
+	if (port == (u->secure ? 443 : 80))
+		snprintf(u->host, sizeof(u->host), "%.*s%s", (int)len, host, bracket);
 	else
-		snprintf(out, URL_HOST_MAX, "%.*s%s:%u", (int)len, host, bracket, port);
+		snprintf(u->host, sizeof(u->host), "%.*s%s:%u", (int)len, host, bracket, port);
 }
 
 static int read_authority(const char *text, size_t len, struct url *u, const char **ret_why)
 {
-	char host[URL_HOST_MAX + 8], full[sizeof(host) + 8];
-	const char *port;
-	size_t i;
+	char host[URL_HOST_MAX];
+	unsigned number = u->secure ? 443 : 80;
+	char *port;
 
 	if (memchr(text, '@', len))
 		return bad(ret_why, "user names in a URL are not supported");
-	if (len >= URL_HOST_MAX - 8)
-		return bad(ret_why, "names are not resolved by this version: "
-		                    "use a numeric address or localhost");
-	for (i = 0; i < len; i++)
+	if (len == 0)
+		return bad(ret_why, "the URL has no host");
+	if (len >= NAME_MOST + 8)
+		return bad(ret_why, "bad host or port in the URL");
+	for (size_t i = 0; i < len; i++)
 		host[i] = (char)tolower((unsigned char)text[i]);
 	host[len] = '\0';
 	port = host[0] == '[' ? strchr(host, ']') : host;
 	port = port ? strchr(port, ':') : NULL;
 	if (port)
-		host[port - host] = '\0';
-	if (host[0] != '[' && check_host(host, ret_why) < 0)
-		return -EINVAL;
+		*port++ = '\0';
 	unescape_zone(host);
-	snprintf(full, sizeof(full), "%s:%s", host, port && port[1] ? port + 1 : "80");
-	if (ac_addr_parse(full, &u->addr) < 0 || u->addr.in.sin_port == 0)
-		return bad(ret_why, "bad host or port in the URL");
-	write_host(host, ntohs(u->addr.in.sin_port), u->host); /* in6 has its port there too */
+	if ((port && *port && !read_port(port, &number)) || !read_host(host, number, u))
+		return bad(ret_why,
+		           host[0] ? "bad host or port in the URL" : "the URL has no host");
+	write_host(host, number, u);
 	return 0;
 }
 
@@ -210,19 +237,18 @@ static int write_target(const char *dir, size_t dir_len, const struct parts *p, 
 	return 0;
 }
 
-static int check_scheme(const struct parts *p, const char **ret_why)
+static int read_scheme(const struct parts *p, struct url *u, const char **ret_why)
 {
-	if (p->scheme_len == 5 && strncasecmp(p->scheme, "https", 5) == 0)
-		return bad(ret_why, "https is not supported by this version");
-	if (p->scheme_len != 4 || strncasecmp(p->scheme, "http", 4) != 0)
-		return bad(ret_why, "only http URLs are supported");
+	u->secure = p->scheme_len == 5 && strncasecmp(p->scheme, "https", 5) == 0;
+	if (!u->secure && (p->scheme_len != 4 || strncasecmp(p->scheme, "http", 4) != 0))
+		return bad(ret_why, "only http and https URLs are supported");
 	return p->authority ? 0 : bad(ret_why, "the URL has no host");
 }
 
 static int read_absolute(const struct parts *p, struct url *ret_url, const char **ret_why)
 {
 	struct url u = { .target = "" };
-	int r = check_scheme(p, ret_why);
+	int r = read_scheme(p, &u, ret_why);
 
 	if (r == 0)
 		r = read_authority(p->authority, p->authority_len, &u, ret_why);
@@ -285,6 +311,7 @@ int url_resolve(const struct url *base, const char *reference, struct url *ret_u
 {
 	char cleaned[URL_MAX];
 	struct parts p;
+	struct url u;
 
 	if (clean(reference, cleaned, ret_why) < 0)
 		return -EINVAL;
@@ -292,15 +319,25 @@ int url_resolve(const struct url *base, const char *reference, struct url *ret_u
 	if (!p.scheme && !p.authority)
 		return read_relative(base, &p, ret_url, ret_why);
 	if (!p.scheme) { /* "//host/path": the scheme is the base's */
-		p.scheme = "http";
-		p.scheme_len = 4;
+		p.scheme = url_scheme(base);
+		p.scheme_len = strlen(p.scheme);
 	}
-	return read_absolute(&p, ret_url, ret_why);
+	if (read_absolute(&p, &u, ret_why) < 0)
+		return -EINVAL;
+	if (base->secure && !u.secure)
+		return bad(ret_why, "it leads from https to http");
+	*ret_url = u;
+	return 0;
+}
+
+const char *url_scheme(const struct url *url)
+{
+	return url->secure ? "https" : "http";
 }
 
 bool url_same_server(const struct url *a, const struct url *b)
 {
-	return a->addr.len == b->addr.len && memcmp(&a->addr.sa, &b->addr.sa, a->addr.len) == 0;
+	return a->secure == b->secure && strcmp(a->address, b->address) == 0;
 }
 
 int url_file_name(const struct url *url, char *name, size_t size)

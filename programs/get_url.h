@@ -1,5 +1,5 @@
 /*
- * get_url.h — http URLs of `asyncore get`: read, resolved against a base, turned into a file name.
+ * get_url.h — http and https URLs of `asyncore get`: read, resolved against a base, turned into a file name.
  *
  * Pure: no allocation, no system call. A URL read here is safe to put into a request: its parts
  * hold visible ASCII only.
@@ -9,14 +9,19 @@
 
 #include <asyncore.h>
 
-#define URL_MAX 8192 /* bytes of a URL, its end included */
-#define URL_HOST_MAX 72
+#define URL_MAX 8192     /* bytes of a URL, its end included */
+#define URL_HOST_MAX 280 /* a name of 253 bytes, and a port */
 
 struct url {
-	struct ac_addr addr;
-	char host[URL_HOST_MAX]; /* as the Host field wants it: no default port, no zone */
-	char target[URL_MAX];    /* path and query, at least "/" */
+	bool secure, named;             /* https; its host is to be resolved */
+	char address[URL_HOST_MAX + 8]; /* as ac_dial takes it: "127.0.0.1:80", "example.org:443" */
+	char name[URL_HOST_MAX];        /* the host alone, as a certificate has it */
+	char host[URL_HOST_MAX];        /* as the Host field wants it: no default port, no zone */
+	char target[URL_MAX];           /* path and query, at least "/" */
 };
+
+/* "http", "https" */
+const char *url_scheme(const struct url *url);
 
 /*
  * Each returns 0, or -EINVAL with a phrase for people in ret_why. `reference` is what a Location

@@ -1,6 +1,8 @@
 /* program.c — see program.h. */
 #include "program.h"
 
+#include "tls.h"
+
 #include <asyncore/signals.h>
 #include <errno.h>
 #include <getopt.h>
@@ -157,6 +159,14 @@ static void stop_server(void *arg)
 	ac_call_later(run->map, 0, after_stop, NULL);
 }
 
+static struct ac_tls *secure; /* of the only server that a process runs; NULL: it talks in clear */
+
+int program_secure(struct ac_dispatcher *d)
+{
+	AC_TRY(d, tls_start(d, secure, NULL));
+	return secure != NULL;
+}
+
 static int run(const struct program_server *s, const char *poller, const char *address)
 {
 	struct running running = { s, program_map(s->name, poller) };
@@ -165,6 +175,8 @@ static int run(const struct program_server *s, const char *poller, const char *a
 	if (!running.map)
 		return poller && !ac_has(poller) ? STATUS_USAGE : STATUS_FAILED;
 	r = program_on_stop(running.map, stop_server, &running);
+	if (r == 0)
+		r = tls_reload_on_hangup(running.map, s->name, secure);
 	if (r < 0)
 		program_fail(STATUS_FAILED, s->name, "%s", strerror(-r));
 	else if (!(s->open ? s->open(running.map, address)
@@ -176,29 +188,42 @@ static int run(const struct program_server *s, const char *poller, const char *a
 	return r < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
+enum { TLS = 256 };
+
 int program_run_server(const struct program_server *s, int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{ "poller", required_argument, NULL, 'p' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "udp", no_argument, NULL, 'u' },
-		{ NULL, 0, NULL, 0 },
+		{ "poller", required_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
+		{ "timeout", required_argument, NULL, 't' }, { "udp", no_argument, NULL, 'u' },
+		{ "tls", required_argument, NULL, TLS },     { NULL, 0, NULL, 0 },
 	};
+	struct tls_options tls = { .handle_secure = s->handle_secure };
 	const char *poller = NULL;
-	int c;
+	bool udp = false;
+	int c, status;
 
 	while ((c = getopt_long(argc, argv, "hp:", long_options, NULL)) != -1) {
 		if (c == 'h')
 			return program_help(s->help);
 		if (c == 'p')
 			poller = optarg;
+		else if (c == TLS && tls_options_add(&tls, optarg, argc, argv))
+			continue;
+		else if (c == TLS)
+			return program_fail(STATUS_USAGE, s->name, "--tls needs CERT and KEY");
 		else if (!s->option || s->option(c, optarg) < 0)
 			return program_usage(s->name);
+		udp |= c == 'u';
 	}
+	if (udp && tls.count)
+		return program_fail(STATUS_USAGE, s->name, "--udp and --tls exclude each other");
 	if (argc - optind > 1) {
 		program_fail(STATUS_USAGE, s->name, "too many arguments");
 		return program_usage(s->name);
 	}
-	return run(s, poller, optind < argc ? argv[optind] : s->address);
+	status = tls_server(s->name, &tls, &secure);
+	if (status == STATUS_OK)
+		status = run(s, poller, optind < argc ? argv[optind] : s->address);
+	tls_free(secure);
+	return status;
 }

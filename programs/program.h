@@ -49,7 +49,12 @@ struct program_server {
 	int (*option)(int c,
 	              const char *value); /* 't' for --timeout, 'u' for --udp; negative: bad */
 	struct ac_dispatcher *(*open)(struct ac_map *map, const char *address); /* NULL: listens */
+	int (*handle_secure)(
+		struct ac_dispatcher *d); /* with --tls, when the handshake is done; or NULL */
 };
 int program_run_server(const struct program_server *s, int argc, char **argv);
+
+/* For a connection that was accepted: 0 in clear; 1 with --tls, the handshake has begun. Or -errno. */
+int program_secure(struct ac_dispatcher *d);
 
 #endif

@@ -1,8 +1,10 @@
 /* proxy.c — `asyncore proxy`: the command line of the TCP relay, its listener and its end. */
 #include "proxy.h"
 
+#include "names.h"
 #include "options.h"
 #include "program.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -14,18 +16,38 @@ static const char help[] =
 	"usage: asyncore proxy [OPTION]... LISTEN TARGET\n\n"
 	"Passes each connection to LISTEN on to TARGET, both HOST:PORT, [IPV6]:PORT or unix:PATH,\n"
 	"and the bytes of each side to the other.\n\n"
+	"      --tls CERT KEY       TLS with clients, by the certificate and key in these files;\n"
+	"                           may be repeated: chosen by the name a client asks for\n"
+	"      --tls-target         TLS with TARGET, and verify its certificate\n"
+	"      --cacert FILE        trust the certificates in FILE, not the system's\n"
+	"      --server-name NAME   whom to expect behind TARGET (its host)\n"
+	"      --insecure           take any certificate of TARGET's\n"
 	"      --max-connections N  more wait (80 % of the open files allowed, less 64, halved)\n"
 	"      --connect-timeout S  seconds to connect to TARGET (10)\n"
 	"      --idle-timeout S     seconds without a byte in either direction (300)\n"
 	"  -p, --poller NAME        io_uring, epoll, poll or select\n"
 	"  -q, --quiet              no line for each connection\n";
 
-enum long_only { MAX_CONNECTIONS = 256, CONNECT_TIMEOUT, IDLE_TIMEOUT };
+enum long_only {
+	MAX_CONNECTIONS = 256,
+	CONNECT_TIMEOUT,
+	IDLE_TIMEOUT,
+	TLS,
+	TLS_TARGET,
+	CACERT,
+	SERVER_NAME,
+	INSECURE
+};
 
 static const struct option long_options[] = {
 	{ "max-connections", required_argument, NULL, MAX_CONNECTIONS },
 	{ "connect-timeout", required_argument, NULL, CONNECT_TIMEOUT },
 	{ "idle-timeout", required_argument, NULL, IDLE_TIMEOUT },
+	{ "tls", required_argument, NULL, TLS },
+	{ "tls-target", no_argument, NULL, TLS_TARGET },
+	{ "cacert", required_argument, NULL, CACERT },
+	{ "server-name", required_argument, NULL, SERVER_NAME },
+	{ "insecure", no_argument, NULL, INSECURE },
 	{ "poller", required_argument, NULL, 'p' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
@@ -34,7 +56,28 @@ static const struct option long_options[] = {
 
 struct options {
 	const char *poller, *listen;
+	bool dials_tls;
+	struct tls_options clients, target;
+	char host[256]; /* of the target */
 };
+
+static bool set_tls_option(int c, const char *value, struct options *o, struct proxy *p)
+{
+	switch (c) {
+	case TLS_TARGET:
+		return o->dials_tls = true;
+	case CACERT:
+		o->target.ca_file = value;
+		return true;
+	case SERVER_NAME:
+		p->server_name = value;
+		return true;
+	case INSECURE:
+		return o->target.insecure = true;
+	default:
+		return false;
+	}
+}
 
 static bool set_option(int c, const char *value, struct options *o, struct proxy *p)
 {
@@ -52,7 +95,7 @@ static bool set_option(int c, const char *value, struct options *o, struct proxy
 		p->quiet = true;
 		return true;
 	default:
-		return false;
+		return set_tls_option(c, value, o, p);
 	}
 }
 
@@ -64,7 +107,11 @@ static int read_options(int argc, char **argv, struct options *o, struct proxy *
 	while ((c = getopt_long(argc, argv, "hp:q", long_options, NULL)) != -1) {
 		if (c == 'h')
 			return program_help(help) + 1;
-		if (c != '?' && !set_option(c, optarg, o, p))
+		if (c == TLS && tls_options_add(&o->clients, optarg, argc, argv))
+			continue;
+		if (c == TLS)
+			program_fail(STATUS_USAGE, "proxy", "--tls needs CERT and KEY");
+		else if (c != '?' && !set_option(c, optarg, o, p))
 			program_fail(STATUS_USAGE, "proxy", "bad value '%s'", optarg);
 		else if (c != '?')
 			continue;
@@ -100,11 +147,20 @@ static void stop(void *arg)
 
 static int check_target(const struct proxy *p)
 {
-	struct ac_addr addr;
-
-	if (ac_addr_parse(p->target, &addr) == 0)
+	if (names_may_be(p->target))
 		return STATUS_OK;
 	return program_fail(STATUS_FAILED, "proxy", "\"%s\" is no address", p->target);
+}
+
+static int set_up_tls(struct options *o, struct proxy *p)
+{
+	int status = tls_server("proxy", &o->clients, &p->accepts);
+
+	if (status == STATUS_OK && o->dials_tls)
+		status = tls_client("proxy", &o->target, &p->dials);
+	if (!p->server_name)
+		p->server_name = tls_host(p->target, o->host, sizeof(o->host));
+	return status;
 }
 
 static int run(const struct options *o, struct proxy *p)
@@ -114,7 +170,11 @@ static int run(const struct options *o, struct proxy *p)
 	p->map = program_map("proxy", o->poller);
 	if (!p->map)
 		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+	if (names_use(p->map, "proxy", NULL) != STATUS_OK)
+		return STATUS_FAILED;
 	r = program_on_stop(p->map, stop, p);
+	if (r == 0)
+		r = tls_reload_on_hangup(p->map, "proxy", p->accepts);
 	if (r < 0)
 		return program_fail(STATUS_FAILED, "proxy", "%s", strerror(-r));
 	p->listener = program_listen(p->map, &proxy_listener_class, "proxy", "", o->listen);
@@ -129,7 +189,7 @@ static int run(const struct options *o, struct proxy *p)
 
 int cmd_proxy(int argc, char **argv)
 {
-	struct options o = { NULL, NULL };
+	struct options o = { NULL };
 	struct proxy p = {
 		.max_connections = options_connections(2),
 		.connect_timeout = 10,
@@ -141,7 +201,11 @@ int cmd_proxy(int argc, char **argv)
 		return status - 1;
 	status = check_target(&p);
 	if (status == STATUS_OK)
+		status = set_up_tls(&o, &p);
+	if (status == STATUS_OK)
 		status = run(&o, &p);
 	ac_map_free(p.map);
+	tls_free(p.accepts);
+	tls_free(p.dials);
 	return status;
 }

@@ -9,9 +9,13 @@
 
 #include <asyncore/relay.h>
 
+struct ac_tls;
+
 struct proxy {
 	struct ac_map *map;
 	const char *target;
+	struct ac_tls *accepts, *dials; /* contexts; NULL: that side is plain */
+	const char *server_name;        /* whom to expect behind the target */
 	struct ac_dispatcher *listener; /* NULL: no more are accepted */
 	size_t connections, max_connections;
 	double connect_timeout, idle_timeout;

@@ -10,6 +10,9 @@
  */
 #include "proxy.h"
 
+#include "names.h"
+#include "tls.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,8 +96,9 @@ static int side_failed(struct ac_dispatcher *d, const struct ac_error *e)
 {
 	struct side *s = (struct side *)d;
 
-	say_why(s, "%s: %s%s%s", name_of(s), strerror(e->code), e->detail[0] ? ": " : "",
-	        e->detail);
+	const char *told = names_tell(e, s->passage->proxy->target);
+
+	say_why(s, "%s: %s", name_of(s), told ? told : tls_why(e));
 	return AC_RELAY->handle_error(d, e);
 }
 
@@ -166,10 +170,12 @@ static int dial(struct side *client, struct side *target)
 	AC_TRY(client, ac_relay_join(&client->r, &target->r));
 	AC_TRY(client, ac_set_timeout(&client->r.d, proxy->idle_timeout));
 	AC_TRY(client, ac_set_timeout(&target->r.d, proxy->connect_timeout));
-	r = ac_dial(&target->r.d, proxy->target);
+	r = tls_start(&target->r.d, proxy->dials, proxy->server_name);
+	if (r == 0)
+		r = ac_dial(&target->r.d, proxy->target);
 	if (r < 0)
 		say_why(target, "target: %s", strerror(-r));
-	return r;
+	return r == 0 ? tls_start(&client->r.d, proxy->accepts, NULL) : r;
 }
 
 static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)

@@ -2,6 +2,7 @@
 #include "http/server.h"
 #include "options.h"
 #include "program.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,8 @@ static const char help[] =
 	"Serves the files below DIR (the current folder) over HTTP/1.1, and nothing outside it.\n\n"
 	"  -l, --listen ADDRESS     HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated\n"
 	"                           (127.0.0.1:8000; port 0: any free one)\n"
+	"      --tls CERT KEY       https, by the certificate and key in these files; may be\n"
+	"                           repeated: chosen by the name a client asks for\n"
 	"  -p, --poller NAME        io_uring, epoll, poll or select\n"
 	"      --log FILE           append the access log to FILE (standard output)\n"
 	"  -q, --quiet              no access log\n"
@@ -35,6 +38,7 @@ struct options {
 	const char *dir, *poller, *log, *listen[LISTENERS_MOST];
 	size_t listeners, max_connections, max_per_address, rate, rate_all;
 	bool quiet;
+	struct tls_options tls;
 };
 
 enum long_only {
@@ -45,7 +49,8 @@ enum long_only {
 	RATE_ALL,
 	HEAD_TIMEOUT,
 	IDLE_TIMEOUT,
-	STALL_TIMEOUT
+	STALL_TIMEOUT,
+	TLS
 };
 
 static const struct option long_options[] = {
@@ -60,6 +65,7 @@ static const struct option long_options[] = {
 	{ "head-timeout", required_argument, NULL, HEAD_TIMEOUT },
 	{ "idle-timeout", required_argument, NULL, IDLE_TIMEOUT },
 	{ "stall-timeout", required_argument, NULL, STALL_TIMEOUT },
+	{ "tls", required_argument, NULL, TLS },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -108,7 +114,11 @@ static int read_options(int argc, char **argv, struct options *o, struct http_se
 	while ((c = getopt_long(argc, argv, "hl:p:q", long_options, NULL)) != -1) {
 		if (c == 'h')
 			return program_help(help) + 1;
-		if (c != '?' && !set_option(c, optarg, o, s))
+		if (c == TLS && tls_options_add(&o->tls, optarg, argc, argv))
+			continue;
+		if (c == TLS)
+			program_fail(STATUS_USAGE, "serve", "--tls needs CERT and KEY");
+		else if (c != '?' && !set_option(c, optarg, o, s))
 			program_fail(STATUS_USAGE, "serve", "bad value '%s'", optarg);
 		else if (c != '?')
 			continue;
@@ -141,8 +151,9 @@ static int open_files(const struct options *o, struct http_server *s)
 static int listen_all(const struct options *o, struct http_server *s)
 {
 	for (size_t i = 0; i < o->listeners; i++) {
-		struct ac_dispatcher *d = program_listen(s->map, &http_listener_class, "serve",
-		                                         "http://", o->listen[i]);
+		struct ac_dispatcher *d =
+			program_listen(s->map, &http_listener_class, "serve",
+		                       s->tls ? "https://" : "http://", o->listen[i]);
 
 		if (!d)
 			return STATUS_FAILED;
@@ -178,6 +189,8 @@ static int run(const struct options *o, struct http_server *s)
 	if (o->rate_all && !(s->rate_all = ac_rate_new(s->map, o->rate_all, 0)))
 		return program_fail(STATUS_FAILED, "serve", "%s", strerror(errno));
 	r = program_on_stop(s->map, stop, s);
+	if (r == 0)
+		r = tls_reload_on_hangup(s->map, "serve", s->tls);
 	if (r < 0)
 		return program_fail(STATUS_FAILED, "serve", "%s", strerror(-r));
 	if (listen_all(o, s) != STATUS_OK)
@@ -190,7 +203,8 @@ static int run(const struct options *o, struct http_server *s)
 
 int cmd_serve(int argc, char **argv)
 {
-	struct options o = { .dir = "." };
+	static const char *const alpn[] = { "http/1.1", NULL };
+	struct options o = { .dir = ".", .tls.alpn = alpn };
 	struct http_server s = {
 		.root = -1,
 		.head_timeout = 10,
@@ -204,9 +218,12 @@ int cmd_serve(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* the log may be a pipe */
 	status = open_files(&o, &s);
 	if (status == STATUS_OK)
+		status = tls_server("serve", &o.tls, &s.tls);
+	if (status == STATUS_OK)
 		status = run(&o, &s);
 	ac_map_free(s.map);
 	ac_rate_free(s.rate_all);
+	tls_free(s.tls);
 	if (s.log && s.log != stdout)
 		fclose(s.log);
 	if (s.root >= 0)

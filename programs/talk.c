@@ -8,8 +8,10 @@
  * is queued is sent first and then our side is shut; the server's answer is read to its end. Output
  * is written at once: who reads it slowly makes the server wait.
  */
+#include "names.h"
 #include "program.h"
 #include "udp.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,6 +21,7 @@
 struct peer {
 	struct ac_chat c;
 	struct ac_dispatcher *keyboard;
+	const char *address;
 	bool typed_all;
 };
 
@@ -99,7 +102,12 @@ static int peer_drained(struct ac_chat *c)
 
 static int peer_failed(struct ac_dispatcher *d, const struct ac_error *e)
 {
-	status = program_fail(STATUS_FAILED, "talk", "%s: %s", e->detail, strerror(e->code));
+	const char *why = tls_why(e);
+
+	if (why == e->detail || names_tell(e, ((struct peer *)d)->address))
+		status = program_fail(STATUS_FAILED, "talk", "%s", e->detail);
+	else
+		status = program_fail(STATUS_FAILED, "talk", "%s: %s", e->detail, why);
 	ac_close(d);
 	return 0;
 }
@@ -130,34 +138,90 @@ static const struct ac_chat_class peer_class = {
 	.handle_drain = peer_drained,
 };
 
-static const char help[] = "usage: asyncore talk [--udp] [--poller NAME] ADDRESS\n\n"
-			   "Sends what comes on the standard input to ADDRESS (HOST:PORT, "
-			   "[IPV6]:PORT or unix:PATH) and\n"
-			   "writes what comes back to the standard output, until the server "
-			   "closes. At the end of the\n"
-			   "input only our side is shut. With --udp each line is a datagram, and "
-			   "ADDRESS may be a\n"
-			   "multicast group; a second after the last datagram it ends.\n";
+static const char help[] =
+	"usage: asyncore talk [OPTION]... ADDRESS\n\n"
+	"Sends what comes on the standard input to ADDRESS (HOST:PORT, "
+	"[IPV6]:PORT or unix:PATH) and\n"
+	"writes what comes back to the standard output, until the server "
+	"closes. At the end of the\n"
+	"input only our side is shut. With --udp each line is a datagram, and "
+	"ADDRESS may be a\n"
+	"multicast group; a second after the last datagram it ends.\n\n"
+	"  -p, --poller NAME       io_uring, epoll, poll or select\n"
+	"      --udp               talk UDP\n"
+	"      --tls               talk TLS, and verify the server's certificate\n"
+	"      --cacert FILE       trust the certificates in FILE, not the "
+	"system's\n"
+	"      --server-name NAME  whom to expect (the host of ADDRESS)\n"
+	"      --insecure          take any certificate\n";
 
-static int talk(const char *poller, const char *address, bool udp)
+struct options {
+	const char *poller, *address, *server_name;
+	bool secure, udp;
+	struct tls_options tls;
+};
+
+static int dial(struct ac_dispatcher *d, const struct options *o, struct ac_tls *tls)
 {
-	struct ac_map *map = program_map("talk", poller);
+	char host[256];
+
+	if (!d)
+		return -ENOMEM;
+	((struct peer *)d)->address = o->address;
+	tls_host(o->address, host, sizeof(host));
+	AC_TRY(d, tls_start(d, tls, o->server_name ? o->server_name : host));
+	return ac_dial(d, o->address);
+}
+
+static int talk(const struct options *o)
+{
+	struct ac_map *map = program_map("talk", o->poller);
+	struct ac_tls *tls = NULL;
 	int r;
 
 	if (!map)
-		return poller && !ac_has(poller) ? STATUS_USAGE : STATUS_FAILED;
-	if (udp) {
-		status = udp_talk(map, address);
+		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+	if (o->udp) {
+		status = udp_talk(map, o->address);
 		ac_map_free(map);
 		return status;
 	}
-	r = ac_dial(ac_new(map, &peer_class.d), address);
+	status = names_use(map, "talk", NULL);
+	if (status == STATUS_OK && o->secure)
+		status = tls_client("talk", &o->tls, &tls);
+	r = status == STATUS_OK ? dial(ac_new(map, &peer_class.d), o, tls) : 0;
 	if (r < 0)
-		status = program_fail(STATUS_FAILED, "talk", "%s: %s", address, strerror(-r));
-	else if (ac_loop(map, NULL) < 0)
+		status = program_fail(STATUS_FAILED, "talk", "%s: %s", o->address, strerror(-r));
+	else if (status == STATUS_OK && ac_loop(map, NULL) < 0)
 		status = STATUS_FAILED;
 	ac_map_free(map);
+	tls_free(tls);
 	return status;
+}
+
+enum long_only { TLS = 256, CACERT, SERVER_NAME, INSECURE };
+
+static bool set_option(int c, const char *value, struct options *o)
+{
+	switch (c) {
+	case 'p':
+		o->poller = value;
+		return true;
+	case 'u':
+		return o->udp = true;
+	case TLS:
+		return o->secure = true;
+	case CACERT:
+		o->tls.ca_file = value;
+		return true;
+	case SERVER_NAME:
+		o->server_name = value;
+		return true;
+	case INSECURE:
+		return o->tls.insecure = true;
+	default:
+		return false;
+	}
 }
 
 int cmd_talk(int argc, char **argv)
@@ -165,26 +229,28 @@ int cmd_talk(int argc, char **argv)
 	static const struct option options[] = {
 		{ "poller", required_argument, NULL, 'p' },
 		{ "udp", no_argument, NULL, 'u' },
+		{ "tls", no_argument, NULL, TLS },
+		{ "cacert", required_argument, NULL, CACERT },
+		{ "server-name", required_argument, NULL, SERVER_NAME },
+		{ "insecure", no_argument, NULL, INSECURE },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *poller = NULL;
-	bool udp = false;
+	struct options o = { NULL };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "hp:", options, NULL)) != -1) {
 		if (c == 'h')
 			return program_help(help);
-		if (c == 'u')
-			udp = true;
-		else if (c == 'p')
-			poller = optarg;
-		else
+		if (!set_option(c, optarg, &o))
 			return program_usage("talk");
 	}
+	if (o.udp && o.secure)
+		return program_fail(STATUS_USAGE, "talk", "--udp and --tls exclude each other");
 	if (argc - optind != 1) {
 		program_fail(STATUS_USAGE, "talk", "one address is needed");
 		return program_usage("talk");
 	}
-	return talk(poller, argv[optind], udp);
+	o.address = argv[optind];
+	return talk(&o);
 }

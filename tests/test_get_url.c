@@ -19,9 +19,8 @@ static struct url parsed(const char *text)
 static void check(const char *text, const char *address, const char *host, const char *target)
 {
 	struct url u = parsed(text);
-	char at[AC_ADDR_TEXT];
 
-	assert_string_equal(ac_addr_format(&u.addr, at, sizeof(at)), address);
+	assert_string_equal(u.address, address);
 	assert_string_equal(u.host, host);
 	assert_string_equal(u.target, target);
 }
@@ -39,6 +38,60 @@ static void parts_of_good_urls(void **state)
 	check("127.0.0.1:8007/x?to=http://y", "127.0.0.1:8007", "127.0.0.1:8007", "/x?to=http://y");
 	check("localhost", "127.0.0.1:80", "localhost", "/");
 	check("http://127.0.0.1//a//b", "127.0.0.1:80", "127.0.0.1", "//a//b");
+}
+
+static void names_and_https(void **state)
+{
+	struct url u = parsed("https://Example.Org./x");
+
+	(void)state;
+	check("http://example.com/", "example.com:80", "example.com", "/");
+	check("example.com:8000", "example.com:8000", "example.com:8000", "/");
+	check("https://127.0.0.1/", "127.0.0.1:443", "127.0.0.1", "/");
+	check("HTTPS://127.0.0.1:80/", "127.0.0.1:80", "127.0.0.1:80", "/");
+	check("https://a_b.xn--p1ai:443", "a_b.xn--p1ai:443", "a_b.xn--p1ai", "/");
+	assert_true(u.secure && u.named);
+	assert_string_equal(u.name, "example.org"); /* as certificates have it */
+	assert_string_equal(u.host, "example.org.");
+	u = parsed("http://[::1]:443/");
+	assert_false(u.secure || u.named);
+	assert_string_equal(u.name, "::1");
+}
+
+/* A name of `len` bytes, its labels of 63 at most. */
+static int parse_name(size_t len)
+{
+	char text[400] = "http://";
+	const char *why;
+	struct url u;
+
+	for (size_t i = 0; i < len; i++)
+		text[7 + i] = i % 64 == 63 && i + 1 < len ? '.' : 'a';
+	return url_parse(text, &u, &why);
+}
+
+static void names_that_are_too_long(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_name(63), 0);
+	assert_int_equal(parse_name(253), 0);
+	assert_true(parse_name(255) < 0);
+	assert_true(parse_name(300) < 0);
+}
+
+static void credentials_do_not_leave_https(void **state)
+{
+	struct url base = parsed("https://127.0.0.1:81/b/c"), u = base;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(url_resolve(&base, "//127.0.0.1:81/g", &u, &why), 0);
+	assert_true(u.secure && url_same_server(&base, &u));
+	assert_true(url_resolve(&base, "http://127.0.0.1:81/", &u, &why) < 0);
+	assert_string_equal(why, "it leads from https to http");
+	base = parsed("http://127.0.0.1:81/b/c");
+	assert_int_equal(url_resolve(&base, "https://127.0.0.1:81/", &u, &why), 0);
+	assert_false(url_same_server(&base, &u));
 }
 
 static void fragment_never_reaches_the_server(void **state)
@@ -69,11 +122,8 @@ static void dot_segments_never_climb_above_the_root(void **state)
 static void bad_urls_say_why(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "https://127.0.0.1/", "https is not supported" },
-		{ "HTTPS://127.0.0.1/", "https is not supported" },
 		{ "ftp://127.0.0.1/", "only http" },
-		{ "http://example.com/", "names are not resolved" },
-		{ "example.com", "names are not resolved" },
+		{ "httpss://127.0.0.1/", "only http" },
 		{ "http://u:p@127.0.0.1/", "user names" },
 		{ "http:///x", "no host" },
 		{ "", "no host" },
@@ -84,6 +134,11 @@ static void bad_urls_say_why(void **state)
 		{ "http://127.0.0.1:999999999999/", "bad host or port" },
 		{ "http://*:80/", "bad host or port" },
 		{ "http://127.0.0.256/", "bad host or port" },
+		{ "http://a..b/", "bad host or port" },
+		{ "http://.a/", "bad host or port" },
+		{ "http://a.1/", "bad host or port" },
+		{ "http://a%00b/", "bad host or port" },
+		{ "http://a,b/", "bad host or port" },
 		{ "http://[::1/", "bad host or port" },
 		{ "http://[::1]x:80/", "bad host or port" },
 		{ "http://[]/", "bad host or port" },
@@ -239,8 +294,8 @@ static void double_slash_in_the_base_is_no_authority(void **state)
 
 static void bad_references_leave_the_result_alone(void **state)
 {
-	static const char *const bad[] = { "https://127.0.0.1/", "http:g", "mailto:a", "//",
-		                           "//example.com/",     "/a\tb" };
+	static const char *const bad[] = { "ftp://127.0.0.1/", "http:g", "mailto:a", "//",
+		                           "//a..b/",          "/a\tb" };
 	struct url base = parsed("http://127.0.0.1/a"), u = base;
 	size_t i;
 
@@ -298,6 +353,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_of_good_urls),
+		cmocka_unit_test(names_and_https),
+		cmocka_unit_test(names_that_are_too_long),
+		cmocka_unit_test(credentials_do_not_leave_https),
 		cmocka_unit_test(fragment_never_reaches_the_server),
 		cmocka_unit_test(unsafe_bytes_are_escaped),
 		cmocka_unit_test(dot_segments_never_climb_above_the_root),

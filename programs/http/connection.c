@@ -13,6 +13,8 @@
  */
 #include "server.h"
 
+#include "../tls.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
@@ -289,7 +291,12 @@ static int failed(struct ac_dispatcher *d, const struct ac_error *e)
 
 	if (e->code == EMSGSIZE && h->state != HTTP_LINGER)
 		return refuse(h, NULL, h->state == HTTP_HEAD ? 431 : 400);
-	return AC_DISPATCHER->handle_error(d, e);
+	if (!h->server->tls || (e->code != EBADMSG && e->code != EPROTO && tls_is_secure(d)))
+		return AC_DISPATCHER->handle_error(d, e);
+	if (e->code != EBADMSG || !tls_is_secure(d)) /* many clients go without a word */
+		http_log_tls(h, e);
+	ac_close(d);
+	return 0;
 }
 
 static int closed(struct ac_dispatcher *d)
@@ -345,6 +352,7 @@ static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 
 	if (!h)
 		return ac_raise(d, errno);
+	AC_TRY(h, tls_start(&h->c.d, h->server->tls, NULL));
 	expect_head(h);
 	return set_rates(h);
 }
@@ -357,7 +365,10 @@ static int rejected(struct ac_dispatcher *d, int fd, const struct ac_addr *peer,
 	if (s->connections >= ac_map_connections(d->map) + REFUSED_MOST)
 		return AC_DISPATCHER->handle_rejected(d, fd, peer, why);
 	h = adopt(d, fd, peer);
-	return h ? refuse(h, NULL, 503) : ac_raise(d, errno);
+	if (!h)
+		return ac_raise(d, errno);
+	AC_TRY(h, tls_start(&h->c.d, s->tls, NULL));
+	return refuse(h, NULL, 503);
 }
 
 const struct ac_class http_listener_class = {

@@ -6,6 +6,8 @@
  */
 #include "server.h"
 
+#include "../tls.h"
+
 #include <arpa/inet.h>
 
 #define SHOWN_MOST 512 /* of a request line */
@@ -76,4 +78,23 @@ void http_log(const struct http_connection *h, const struct http_head *head, int
 	fprintf(out, "\" %d %lld\n", status, (long long)len);
 	if (!ac_task_pending(&s->flushing))
 		ac_task_start(&s->flushing, s->map, FLUSH_SECONDS, flush, s);
+}
+
+void http_log_tls(struct http_connection *h, const struct ac_error *e)
+{
+	struct http_server *s = h->server;
+	double now = ac_now(s->map);
+	char peer[AC_ADDR_TEXT], before[64] = "";
+	struct ac_addr addr = { .len = 0 };
+
+	s->tls_failed++;
+	if (s->tls_said > 0 && now - s->tls_said < 1)
+		return;
+	if (s->tls_failed > 1)
+		snprintf(before, sizeof(before), ", and %zu others before", s->tls_failed - 1);
+	ac_addr(&h->c.d, &addr);
+	ac_log_info(&h->c.d, AC_LOG_INFO, "TLS with %s: %s%s",
+	            ac_addr_format(&addr, peer, sizeof(peer)), tls_why(e), before);
+	s->tls_said = now;
+	s->tls_failed = 0;
 }

@@ -13,8 +13,11 @@
 
 #include "http.h"
 
+struct ac_tls;
+
 struct http_server {
 	struct ac_map *map;
+	struct ac_tls *tls;       /* NULL: in clear */
 	int root;                 /* the folder that is served */
 	FILE *log;                /* NULL: nothing is logged */
 	struct ac_task flushing;  /* of the log, while lines wait for it */
@@ -22,7 +25,9 @@ struct http_server {
 	uint64_t rate;            /* bytes a second, for each; 0: as many as go */
 	struct ac_rate *rate_all; /* and for all of them; NULL: the same */
 	double head_timeout, idle_timeout, stall_timeout;
-	bool stopping; /* answers say "Connection: close"; the last to go ends the loop */
+	double tls_said;   /* when a failure was logged last … */
+	size_t tls_failed; /* … and how many there were since */
+	bool stopping;     /* answers say "Connection: close"; the last to go ends the loop */
 };
 
 enum http_state {
@@ -73,5 +78,7 @@ char *http_listing(int folder, const char *path, size_t *ret_len);
 /* log.c */
 void http_log(const struct http_connection *h, const struct http_head *head, int status,
               int64_t len);
+/* Once a second at most: anybody can make it fail. */
+void http_log_tls(struct http_connection *h, const struct ac_error *e);
 
 #endif

@@ -20,7 +20,7 @@ class Program:
         self.process = subprocess.Popen([ASYNCORE, *args], stdout=subprocess.PIPE,
                                         stderr=self.err, stdin=subprocess.DEVNULL)
         self.line = self.process.stdout.readline().decode()
-        found = re.search(r"listening on (?:http://)?(.*?):(\d+)/?$", self.line)
+        found = re.search(r"listening on (?:https?://)?(.*?):(\d+)/?$", self.line)
         self.port = int(found.group(2)) if found else None
 
     def connect(self, timeout=5):
