@@ -104,18 +104,12 @@ END
 python3 "$tmp/read.py" "$tmp"
 for file in "$tmp"/*.c; do
 	[ -f "$file" ] || continue
-	program=${file%.c} libraries=$library
+	program=${file%.c}
 	name=$(basename "$program")
-	if grep -q compress.h "$file"; then
-		[ -f "$build/src/libasyncore-compress.a" ] || continue
-		libraries="$build/src/libasyncore-compress.a $libraries -lz"
-	fi
-	if grep -q resolve.h "$file"; then
-		libraries="$build/src/libasyncore-resolve.a $libraries $(pkg-config --libs libcares)"
-	fi
+	libraries=$(libraries_of "$file") || continue
 	# shellcheck disable=SC2086
 	try "$name compiles" gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude "$file" -o "$program" \
-		$libraries -pthread
+		$libraries
 	[ -f "$program.run" ] || continue
 	try "$name runs" sh -c "timeout 10 $program >$program.got"
 	[ -f "$program.prints" ] && try "$name prints what it says" diff "$program.prints" "$program.got"
