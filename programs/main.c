@@ -1,7 +1,9 @@
 /* main.c — the `asyncore` command: finds the subcommand. */
 #include "program.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
 	const char *name, *what;
@@ -27,8 +29,21 @@ static int help(void)
 	return STATUS_OK;
 }
 
+/* A closed one would be given to the next socket, and lines for people would go there. */
+static void hold_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	hold_standard_descriptors();
 	if (argc < 2) {
 		fprintf(stderr, "asyncore: no command given; try 'asyncore --help'\n");
 		return STATUS_USAGE;

@@ -54,6 +54,7 @@ int ac_sys_getopt_(int fd, int level, int name, int *ret_value);
 int ac_sys_setopt_(int fd, int level, int name, int value);
 AC_API int ac_sys_sockname_(int fd, struct ac_addr *ret_addr);
 int ac_sys_peername_(int fd, struct ac_addr *ret_addr);
+bool ac_sys_is_tty_(int fd);
 int ac_sys_unread_(int fd);                      /* bytes waiting (FIONREAD) */
 bool ac_sys_at_mark_(int fd);                    /* the next byte is behind out-of-band data */
 unsigned ac_sys_poll1_(int fd, unsigned events); /* AC_IN … ready now, without waiting */

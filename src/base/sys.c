@@ -340,6 +340,11 @@ bool ac_sys_at_mark_(int fd)
 	return ioctl(fd, SIOCATMARK, &at) == 0 && at;
 }
 
+bool ac_sys_is_tty_(int fd)
+{
+	return isatty(fd);
+}
+
 int ac_sys_unread_(int fd)
 {
 	int n = 0;

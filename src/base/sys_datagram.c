@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 static void header(struct msghdr *msg, struct iovec *iov, struct ac_parcel *p, bool receives)
 {
@@ -119,12 +120,14 @@ int ac_sys_send_parcels_(int fd, struct ac_parcel *parcels, unsigned count)
 }
 #endif
 
+/* A name of no length at all: the kernel finds one in the abstract space. */
 int ac_sys_autobind_(int fd)
 {
-	sa_family_t family = AF_UNIX;
+	const struct sockaddr_un none = { .sun_family = AF_UNIX };
 
-	return bind(fd, (const struct sockaddr *)(const void *)&family, sizeof(family)) < 0 ? -errno
-	                                                                                    : 0;
+	return bind(fd, (const struct sockaddr *)(const void *)&none, sizeof(none.sun_family)) < 0
+	               ? -errno
+	               : 0;
 }
 
 static int level_of(const struct ac_addr *addr)

@@ -108,6 +108,8 @@ static ssize_t file_recv(struct ac_dispatcher *d, void *buffer, size_t size)
 		return -EAGAIN;
 	}
 	n = ac_sys_read_(d->fd, buffer, size);
+	if (n == -EIO && ac_sys_is_tty_(d->fd))
+		return 0; /* nobody has the other side of it any more */
 	if (n == -EAGAIN)
 		drop(d, AC_IN);
 	else if (d->flags & AC_IS_BLOCKING)

@@ -96,6 +96,11 @@ class Talk(Case):
         _, err = p.communicate(timeout=5)
         self.assertEqual((p.returncode, err), (0, b""))
 
+    def test_standard_input_that_is_closed_is_an_empty_one(self):
+        r = subprocess.run(["sh", "-c", '"$0" talk "$1" <&-', ASYNCORE, self.echo()],
+                           capture_output=True, timeout=15)
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, b"", b""))
+
     def test_refused(self):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
