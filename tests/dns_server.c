@@ -43,6 +43,7 @@ struct dns_server {
 struct message {
 	unsigned char data[MESSAGE];
 	size_t len;
+	unsigned owner;
 };
 
 struct question {
@@ -149,23 +150,24 @@ static void put_name(struct message *m, const char *name)
 	put_bytes(m, "", 1);
 }
 
-/* Header and question, as they came. */
 static void begin(struct message *m, const struct question *q, unsigned flags)
 {
 	m->len = 0;
+	m->owner = 12;
 	put_bytes(m, q->data, q->len);
 	m->data[2] = (unsigned char)(0x80 | (q->data[2] & 1) | flags >> 8);
 	m->data[3] = (unsigned char)(0x80 | (flags & 0x7f));
 	memset(m->data + 6, 0, 6);
 }
 
-/* The owner is a name, or where NULL the question's. Returns where the length of its data stands. */
+/* The owner is a name, or where NULL the one that stands at m->owner, first the question's. Returns where the
+ * length of its data stands. */
 static size_t begin_record(struct message *m, const char *owner, int type)
 {
 	if (owner)
 		put_name(m, owner);
 	else
-		put16(m, 0xc00c);
+		put16(m, 0xc000 | m->owner);
 	put16(m, (unsigned)type);
 	put_bytes(m, "\0\1\0\0\0\74\0\0", 8); /* IN, a minute, no data yet */
 	if (++m->data[7] == 0)
@@ -242,6 +244,7 @@ static void put_long_name(struct message *m, int size)
 	}
 	put_bytes(m, "", 1);
 	end_record(m, at);
+	m->owner = (unsigned)at + 2;
 	put_addr(m, NULL, "127.0.0.1");
 }
 
@@ -287,10 +290,9 @@ static void send_in(struct dns_server *s, const struct question *q, const struct
 		send_now(s, q, m);
 		return;
 	}
-	while (l < s->late + LATE && l->due)
-		l++;
-	if (l == s->late + LATE)
-		return;
+	while (l->due)
+		if (++l == s->late + LATE)
+			return;
 	*l = (struct late){ now_ms() + delay, q->from, m->len, malloc(m->len) };
 	memcpy(l->data, m->data, m->len);
 }
@@ -321,10 +323,8 @@ static void send_lie(struct dns_server *s, const struct question *q, struct mess
 {
 	begin(m, q, 0);
 	put_addr(m, NULL, q->type == DNS_A ? "127.6.6.6" : "::6");
-	if (how == DNS_WRONG_ID)
-		m->data[0] ^= 0x55;
-	else
-		m->data[13] ^= 0x02; /* the first letter of the name */
+	m->data[how == DNS_WRONG_ID ? 0 : 13] ^=
+		0x02; /* the number, or the first letter of the name */
 	send_now(s, q, m);
 }
 

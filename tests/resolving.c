@@ -113,6 +113,24 @@ void fill(const char *host, int port, int fds[FILLERS])
 	}
 }
 
+int last_reason;
+
+static int note_reason(struct rec *r)
+{
+	last_reason = r->reason;
+	return 0;
+}
+
+const char *trace_of_end(struct rec *r)
+{
+	struct ac_map *map = r->c.d.map;
+	const char *trace = r->trace;
+
+	for (double until = ac_now(map) + 2; !strchr(trace, 'X') && ac_now(map) < until;)
+		ac_poll(map, 0.01);
+	return trace;
+}
+
 struct rec *dial(struct world *w, const char *name, int port)
 {
 	struct rec *r = (struct rec *)ac_chat_new(w->map, &rec_class);
@@ -120,6 +138,7 @@ struct rec *dial(struct world *w, const char *name, int port)
 
 	assert_non_null(r);
 	r->trace = new_trace(w);
+	r->on_close = note_reason;
 	snprintf(text, sizeof(text), "%s:%d", name, port);
 	assert_int_equal(ac_dial(&r->c.d, text), 0);
 	assert_true(ac_connecting(&r->c.d));

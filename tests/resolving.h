@@ -35,7 +35,9 @@ void fill(const char *host, int port, int fds[FILLERS]);
 /* A port where host[0], host[1] … can all be bound; their listeners. */
 int listen_at_all(const char *const *hosts, int count, int *fds);
 
-/* A dial of that chat; its trace tells the rest. */
+/* A dial of a chat, and its end: what it wrote down, when it is gone; why the last one closed. */
 struct rec *dial(struct world *w, const char *name, int port);
+const char *trace_of_end(struct rec *r);
+extern int last_reason;
 
 #endif

@@ -1,47 +1,21 @@
 /*
  * cares.c — the backend that asks name servers, by c-ares.
  *
- * Design: c-ares gets no descriptor. What it takes for one is the number of a wire; behind it is a channel of
- * the map that we opened and that we close. So a channel that somebody else closes leaves a wire that is
- * dead, and never a descriptor that has become another's. c-ares tells which wires want to write, its
- * timeouts are a task. Each family is asked for by itself, so that the first may be tried while the other is
- * on its way. c-ares cannot give up one question: its answer finds nobody; when nobody waits any more, all are.
+ * Design: c-ares tells which of its wires want to write; its timeouts are a task. Each family is asked for by
+ * itself, so that the first may be tried while the other is on its way. c-ares cannot give up one question: its
+ * answer finds nobody; when nobody waits any more, all are given up.
  * Invariant: c-ares is never called from within one of its own calls.
  * Limits: c-ares allocates from the C library, not by ac_set_allocator. The system's other sources
  * of names (nsswitch.conf) are not asked.
  */
-#include "resolver.h"
+#include "wire.h"
 
-#include <ares.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/time.h>
 
 #define DOMAINS_MAX 16
-
-struct wire {
-	struct wire *next;
-	struct endpoint *end; /* NULL: closed, and c-ares does not know yet */
-	struct ac_backend *b;
-	struct ac_addr peer;
-	int number;
-	bool told; /* that it is dead */
-};
-
-struct endpoint {
-	struct ac_dispatcher d;
-	struct wire *wire; /* NULL: c-ares has closed it */
-	bool writes;
-};
-
-struct ac_backend {
-	struct ac_resolver *r;
-	ares_channel channel;
-	struct wire *wires;
-	int numbers;
-	struct ac_task timer;
-};
 
 struct question {
 	struct ac_lookup *l; /* NULL: nobody waits for the answer any more */
@@ -57,221 +31,43 @@ static void start_library(void)
 
 /* ---- time ---- */
 
-static int timer(void *arg);
-
-static void set_timer(struct ac_backend *b)
+static struct ac_wire *untold(struct ac_backend *b)
 {
-	struct timeval tv, *left = ares_timeout(b->channel, NULL, &tv);
-
-	if (left)
-		ac_in_(&b->timer, b->r->map,
-		       (int64_t)left->tv_sec * 1000000000 + (int64_t)left->tv_usec * 1000, timer,
-		       b);
-	else
-		ac_task_cancel(&b->timer);
-}
-
-static void process(struct ac_backend *b, ares_socket_t in, ares_socket_t out)
-{
-	ares_process_fd(b->channel, in, out);
-	set_timer(b);
-}
-
-static struct wire *untold(struct ac_backend *b)
-{
-	struct wire *w = b->wires;
+	struct ac_wire *w = b->wires;
 
 	while (w && (w->end || w->told))
 		w = w->next;
 	return w;
 }
 
-static int timer(void *arg)
+static void set_timer(struct ac_backend *b)
+{
+	struct timeval tv, *left = ares_timeout(b->channel, NULL, &tv);
+	int64_t ns = left ? (int64_t)left->tv_sec * 1000000000 + (int64_t)left->tv_usec * 1000 : 0;
+
+	if (left || untold(b))
+		ac_in_(&b->timer, b->r->map, untold(b) ? 0 : ns, ac_backend_wake_, b);
+	else
+		ac_task_cancel(&b->timer);
+}
+
+void ac_backend_process_(struct ac_backend *b, ares_socket_t in, ares_socket_t out)
+{
+	ares_process_fd(b->channel, in, out);
+	set_timer(b);
+}
+
+int ac_backend_wake_(void *arg)
 {
 	struct ac_backend *b = arg;
-	struct wire *w;
+	struct ac_wire *w;
 
 	while ((w = untold(b)) != NULL) {
 		w->told = true;
 		ares_process_fd(b->channel, w->number, w->number);
 	}
-	process(b, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	ac_backend_process_(b, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	return 0;
-}
-
-/* ---- the channel behind a wire ---- */
-
-static bool endpoint_writable(struct ac_dispatcher *d)
-{
-	return ((struct endpoint *)d)->writes;
-}
-
-static int endpoint_read(struct ac_dispatcher *d)
-{
-	const struct wire *w = ((struct endpoint *)d)->wire;
-
-	if (w)
-		process(w->b, w->number, ARES_SOCKET_BAD);
-	return 0;
-}
-
-static int endpoint_write(struct ac_dispatcher *d)
-{
-	const struct wire *w = ((struct endpoint *)d)->wire;
-
-	if (w)
-		process(w->b, ARES_SOCKET_BAD, w->number);
-	return 0;
-}
-
-static int endpoint_error(struct ac_dispatcher *d, const struct ac_error *e)
-{
-	(void)e;
-	ac_close(d);
-	return 0;
-}
-
-static int endpoint_close(struct ac_dispatcher *d)
-{
-	struct wire *w = ((struct endpoint *)d)->wire;
-
-	if (w) {
-		w->end = NULL;
-		ac_in_(&w->b->timer, d->map, 0, timer, w->b);
-	}
-	return 0;
-}
-
-static const struct ac_class endpoint_class = {
-	.super = AC_DISPATCHER,
-	.name = "name-server",
-	.size = sizeof(struct endpoint),
-	.flags = AC_STEADY,
-	.writable = endpoint_writable,
-	.handle_read = endpoint_read,
-	.handle_write = endpoint_write,
-	.handle_error = endpoint_error,
-	.handle_close = endpoint_close,
-};
-
-/* ---- what c-ares calls in place of the kernel; errno is its way of hearing of errors ---- */
-
-static int fail(int code)
-{
-	errno = code;
-	return -1;
-}
-
-static struct wire *find(const struct ac_backend *b, ares_socket_t number)
-{
-	struct wire *w = b->wires;
-
-	while (w && w->number != number)
-		w = w->next;
-	return w;
-}
-
-static ares_socket_t open_wire(int family, int type, int protocol, void *arg)
-{
-	struct ac_backend *b = arg;
-	struct wire *w = ac_alloc_(sizeof(*w));
-	struct endpoint *e = NULL;
-	int r = -ENOMEM;
-
-	(void)protocol;
-	if (w)
-		e = (struct endpoint *)ac_new(b->r->map, &endpoint_class);
-	if (e)
-		r = ac_create_socket(&e->d, family, type);
-	if (r < 0) {
-		if (e)
-			ac_close(&e->d);
-		ac_free_(w);
-		return fail(-r);
-	}
-	e->wire = w;
-	*w = (struct wire){ b->wires, e, b, { 0 }, b->numbers, false };
-	b->numbers = (b->numbers + 1) & 0x3fffffff;
-	b->wires = w;
-	return w->number;
-}
-
-static int close_wire(ares_socket_t number, void *arg)
-{
-	struct ac_backend *b = arg;
-	struct wire *w = find(b, number), **link = &b->wires;
-
-	if (!w)
-		return fail(EBADF);
-	while (*link != w)
-		link = &(*link)->next;
-	*link = w->next;
-	if (w->end) {
-		w->end->wire = NULL;
-		ac_close(&w->end->d);
-	}
-	ac_free_(w);
-	return 0;
-}
-
-static int connect_wire(ares_socket_t number, const struct sockaddr *sa, ares_socklen_t len,
-                        void *arg)
-{
-	struct wire *w = find(arg, number);
-	int r;
-
-	if (!w || !w->end || (size_t)len > sizeof(w->peer.un))
-		return fail(EBADF);
-	w->peer.len = (socklen_t)len;
-	memcpy(&w->peer.sa, sa, (size_t)len);
-	r = ac_connect(&w->end->d, &w->peer);
-	return r < 0 ? fail(-r) : 0;
-}
-
-static struct ac_dispatcher *open_end(const struct wire *w)
-{
-	return w && w->end && w->end->d.fd >= 0 ? &w->end->d : NULL;
-}
-
-/* It is connected: whatever comes is from there. */
-static ares_ssize_t recv_wire(ares_socket_t number, void *data, size_t size, int flags,
-                              struct sockaddr *from, ares_socklen_t *from_len, void *arg)
-{
-	const struct wire *w = find(arg, number);
-	struct ac_dispatcher *d = open_end(w);
-	ssize_t n = d ? d->transport->recv(d, data, size) : -ECONNRESET;
-
-	(void)flags;
-	if (n < 0)
-		return fail((int)-n);
-	if (from && from_len && (size_t)*from_len >= w->peer.len) {
-		memcpy(from, &w->peer.sa, w->peer.len);
-		*from_len = w->peer.len;
-	}
-	return n;
-}
-
-static ares_ssize_t send_wire(ares_socket_t number, const struct iovec *iov, int count, void *arg)
-{
-	struct ac_dispatcher *d = open_end(find(arg, number));
-	ssize_t n = d ? d->transport->send(d, iov, count, false) : -ECONNRESET;
-
-	return n < 0 ? fail((int)-n) : n;
-}
-
-static const struct ares_socket_functions wire_functions = {
-	open_wire, close_wire, connect_wire, recv_wire, send_wire,
-};
-
-static void wire_state(void *arg, ares_socket_t number, int readable, int writable)
-{
-	const struct wire *w = find(((struct ac_backend *)arg), number);
-
-	(void)readable;
-	if (!w || !w->end)
-		return;
-	w->end->writes = writable;
-	ac_touch(&w->end->d);
 }
 
 /* ---- questions ---- */
@@ -299,6 +95,41 @@ static int error_of(int status)
 	}
 }
 
+/* c-ares takes names that no message may hold. `name` has escapes: \. and \032. */
+static bool is_too_long(const char *name)
+{
+	size_t len = 2;
+
+	for (; *name; len++) {
+		size_t digits = *name == '\\' ? strspn(name + 1, "0123456789") : 0;
+
+		name += digits >= 3 ? 4 : *name == '\\' && name[1] ? 2 : 1;
+	}
+	return len > 255;
+}
+
+static bool is_malformed(const struct ares_addrinfo *found)
+{
+	for (const struct ares_addrinfo_cname *c = found->cnames; c; c = c->next)
+		if ((c->name && is_too_long(c->name)) || (c->alias && is_too_long(c->alias)))
+			return true;
+	return false;
+}
+
+static void take_addresses(struct ac_lookup *l, const struct ares_addrinfo *found, int *status)
+{
+	size_t before = l->count;
+
+	if (is_malformed(found)) {
+		*status = ARES_EBADRESP;
+		return;
+	}
+	for (struct ares_addrinfo_node *n = found->nodes; n; n = n->ai_next)
+		ac_lookup_add_(l, n->ai_addr);
+	if (l->count == before)
+		*status = ARES_ENODATA;
+}
+
 static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
 	struct question *q = arg;
@@ -306,12 +137,8 @@ static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *
 
 	(void)timeouts;
 	if (l) {
-		size_t before = l->count;
-
-		for (struct ares_addrinfo_node *n = found ? found->nodes : NULL; n; n = n->ai_next)
-			ac_lookup_add_(l, n->ai_addr);
-		if (status == ARES_SUCCESS && l->count == before)
-			status = ARES_ENODATA;
+		if (status == ARES_SUCCESS && found)
+			take_addresses(l, found, &status);
 		l->questions[q->which] = NULL;
 		ac_lookup_answered_(l, 1u << q->which, error_of(status));
 	}
@@ -403,7 +230,7 @@ static int open_channel(struct ac_backend *b, const struct ac_resolver_opts *o, 
 {
 	char lookups[] = "b"; /* hosts.c reads the file */
 	char *domains[DOMAINS_MAX];
-	struct ares_options a = { .sock_state_cb = wire_state,
+	struct ares_options a = { .sock_state_cb = ac_wire_state_,
 		                  .sock_state_cb_data = b,
 		                  .lookups = lookups };
 	int mask = set_options(o, &a, search, domains), status;
@@ -411,7 +238,7 @@ static int open_channel(struct ac_backend *b, const struct ac_resolver_opts *o, 
 	status = ares_init_options(&b->channel, &a, mask);
 	if (status != ARES_SUCCESS)
 		return status == ARES_ENOMEM ? -ENOMEM : -EINVAL;
-	ares_set_socket_functions(b->channel, &wire_functions, b);
+	ares_set_socket_functions(b->channel, &ac_wire_functions_, b);
 	if (o->servers && ares_set_servers_ports_csv(b->channel, o->servers) != ARES_SUCCESS) {
 		*ret_why = "servers are addresses and ports, divided by commas";
 		return -EINVAL;
