@@ -466,37 +466,6 @@ static void allocations_fail(void **state)
 	end(&c);
 }
 
-#ifdef WITH_CARES
-
-static int close_inner(struct ac_dispatcher *d, void *arg)
-{
-	(void)arg;
-	ac_close(d);
-	return 0;
-}
-
-/* c-ares finds its sockets gone and tries others, or gives up; it never uses a descriptor that is another's. */
-static void somebody_closes_the_servers_channels(void **state)
-{
-	struct world *w = *state;
-	struct outcome o;
-	struct scene c;
-
-	begin(&c, w);
-	for (int n = 0; n < 3; n++) {
-		o = (struct outcome){ .w = w };
-		assert_non_null(ac_resolve(w->map, n == 1 ? "long.test:1" : "www.test:1",
-		                           note_outcome, &o));
-		go(w->map, n);
-		ac_map_each(w->map, close_inner, NULL);
-		UNTIL(w, o.calls);
-		assert_int_equal(ac_map_channels(w->map), 0);
-	}
-	end(&c);
-}
-
-#endif
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,9 +482,6 @@ int main(void)
 		EACH(fails_while_its_handler_runs_the_loop),
 		EACH(the_channels_own_timeout_ends_a_dial),
 		EACH(allocations_fail),
-#ifdef WITH_CARES
-		EACH(somebody_closes_the_servers_channels),
-#endif
 	};
 
 	return RUN(tests);

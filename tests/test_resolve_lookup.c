@@ -336,6 +336,38 @@ static void many_at_once(void **state)
 	dns_stop(s);
 }
 
+static int close_inner(struct ac_dispatcher *d, void *arg)
+{
+	(void)arg;
+	ac_close(d);
+	return 0;
+}
+
+/* c-ares finds its sockets gone and tries others, or gives up; it never uses a descriptor that is another's. */
+static void somebody_closes_the_servers_channels(void **state)
+{
+	static const struct dns_rule rules[] = {
+		{ "www.test", 0, DNS_ADDRS, "127.0.0.2", 5 },
+		{ "long.test", 0, DNS_TRUNCATED, "127.0.0.2", 0 },
+		{ 0 },
+	};
+	struct world *w = *state;
+	struct dns_server *s = start(w, rules);
+
+	for (int n = 0; n < 6; n++) {
+		struct outcome o = { .w = w };
+
+		assert_non_null(
+			ac_resolve(w->map, n % 2 ? "long.test:1" : "www.test:1", note_outcome, &o));
+		for (int i = 0; i < n / 2; i++)
+			ac_poll(w->map, 0.003);
+		ac_map_each(w->map, close_inner, NULL);
+		UNTIL(w, o.calls);
+		assert_int_equal(ac_map_channels(w->map), 0);
+	}
+	dns_stop(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +388,7 @@ int main(void)
 		EACH(the_hosts_file_comes_first),
 		EACH(servers_are_addresses),
 		EACH(many_at_once),
+		EACH(somebody_closes_the_servers_channels),
 	};
 
 	return RUN(tests);
