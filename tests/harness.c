@@ -152,6 +152,15 @@ int waits_in(struct world *w, double seconds)
 	return n;
 }
 
+/* The kernel may have something to tell for a while after the last byte. */
+bool falls_silent(struct world *w)
+{
+	for (int i = 0; i < 10; i++)
+		if (waits_in(w, 0.2) <= 6)
+			return true;
+	return false;
+}
+
 static void nonblock(int fd)
 {
 	fcntl(fd, F_SETFL, O_NONBLOCK);

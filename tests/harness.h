@@ -63,6 +63,7 @@ void choose_cases(void);
 
 void passes(struct world *w, int count);       /* that do not wait */
 int waits_in(struct world *w, double seconds); /* passes in that time, of 50 ms if nothing spins */
+bool falls_silent(struct world *w); /* soon nobody has anything to do: what spins never does */
 int count_fds(void);
 
 /* Allocations that are alive; and a fault: the nth from now fails (0: none), for ever if sticky. */
