@@ -123,7 +123,7 @@ int ac_base_handle_connect_event_(struct ac_dispatcher *d)
 	const struct ac_transport *t = d->transport;
 	int owed = 1;
 
-	if (!t->wants)
+	if (!t->handshake || !t->wants) /* a rate has wants too */
 		AC_TRY(d, kernel_connected(d));
 	if (t->handshake)
 		owed = t->handshake(d);

@@ -28,6 +28,16 @@ int main(void)
 	return ac_use_resolver(NULL, NULL) < 0;
 }
 END
+cat >"$tmp/tls.c" <<'END'
+#include <asyncore/tls.h>
+int main(void)
+{
+	struct ac_tls *tls;
+	int r = ac_tls_new(NULL, &tls);
+	ac_tls_free(r < 0 ? NULL : tls);
+	return r < 0;
+}
+END
 make BUILD="$work" PREFIX=/usr DESTDIR="$root" install >"$tmp/make.out" 2>&1
 pc=$(dirname "$(find "$root" -name asyncore.pc)")
 lib=$(dirname "$(find "$root" -name libasyncore.so)")
@@ -41,6 +51,9 @@ try "compress runs" "$tmp/zip"
 try "resolve builds" sh -c \
 	"gcc $tmp/names.c -o $tmp/names \$(pkg-config --cflags --libs asyncore-resolve) -Wl,-rpath-link,$lib"
 try "resolve runs" "$tmp/names"
+try "tls builds" sh -c \
+	"gcc $tmp/tls.c -o $tmp/tls \$(pkg-config --cflags --libs asyncore-tls) -Wl,-rpath-link,$lib"
+try "tls runs" "$tmp/tls"
 try "soname" sh -c "readelf -d $lib/libasyncore.so | grep -q 'SONAME.*libasyncore.so.0'"
 cat >"$tmp/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.13)
@@ -50,6 +63,8 @@ add_executable(try main.c)
 target_link_libraries(try asyncore::asyncore)
 add_executable(names names.c)
 target_link_libraries(names asyncore::resolve)
+add_executable(tls tls.c)
+target_link_libraries(tls asyncore::tls)
 END
 try "cmake configures" cmake -S "$tmp" -B "$tmp/cmake" -Dasyncore_DIR="$lib/cmake/asyncore"
 try "cmake builds" cmake --build "$tmp/cmake"
