@@ -1,17 +1,19 @@
 /* serve.c — `asyncore serve`: the command line of the HTTP file server, its listeners and its end. */
-#include "http/server.h"
+#include "serve.h"
+
 #include "options.h"
 #include "program.h"
 #include "tls.h"
 
+#include <asyncore/threads.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LISTENERS_MOST 16
 #define STOP_SECONDS 10
 
 static const char help[] =
@@ -24,6 +26,7 @@ static const char help[] =
 	"  -p, --poller NAME        io_uring, epoll, poll or select\n"
 	"      --log FILE           append the access log to FILE (standard output)\n"
 	"  -q, --quiet              no access log\n"
+	"      --workers N          serve with N threads, a loop each (0: one a processor)\n"
 	"      --max-connections N  more are answered with 503 (80 % of the open files allowed, "
 	"less 64)\n"
 	"      --max-per-address N  the same for each address (0: no limit)\n"
@@ -34,13 +37,6 @@ static const char help[] =
 	"      --idle-timeout S     seconds a connection may wait for its next request (60)\n"
 	"      --stall-timeout S    seconds without a byte of a body or an answer (30)\n";
 
-struct options {
-	const char *dir, *poller, *log, *listen[LISTENERS_MOST];
-	size_t listeners, max_connections, max_per_address, rate, rate_all;
-	bool quiet;
-	struct tls_options tls;
-};
-
 enum long_only {
 	LOG = 256,
 	MAX_CONNECTIONS,
@@ -50,7 +46,8 @@ enum long_only {
 	HEAD_TIMEOUT,
 	IDLE_TIMEOUT,
 	STALL_TIMEOUT,
-	TLS
+	TLS,
+	WORKERS
 };
 
 static const struct option long_options[] = {
@@ -58,6 +55,7 @@ static const struct option long_options[] = {
 	{ "poller", required_argument, NULL, 'p' },
 	{ "log", required_argument, NULL, LOG },
 	{ "quiet", no_argument, NULL, 'q' },
+	{ "workers", required_argument, NULL, WORKERS },
 	{ "max-connections", required_argument, NULL, MAX_CONNECTIONS },
 	{ "max-per-address", required_argument, NULL, MAX_PER_ADDRESS },
 	{ "rate", required_argument, NULL, RATE },
@@ -70,11 +68,24 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static bool set_option(int c, const char *value, struct options *o, struct http_server *s)
+static bool set_workers(const char *value, size_t *ret_count)
+{
+	cpu_set_t mine;
+	size_t n;
+
+	if (!options_count(value, &n) || n > AC_WORKERS_MOST)
+		return false;
+	if (n == 0)
+		n = sched_getaffinity(0, sizeof(mine), &mine) < 0 ? 1 : (size_t)CPU_COUNT(&mine);
+	*ret_count = n;
+	return true;
+}
+
+static bool set_option(int c, const char *value, struct serve_options *o, struct http_server *s)
 {
 	switch (c) {
 	case 'l':
-		if (o->listeners == LISTENERS_MOST)
+		if (o->listeners == SERVE_LISTENERS_MOST)
 			return false;
 		o->listen[o->listeners++] = value;
 		return true;
@@ -87,6 +98,8 @@ static bool set_option(int c, const char *value, struct options *o, struct http_
 	case LOG:
 		o->log = value;
 		return true;
+	case WORKERS:
+		return set_workers(value, &o->workers);
 	case MAX_CONNECTIONS:
 		return options_count(value, &o->max_connections);
 	case MAX_PER_ADDRESS:
@@ -107,7 +120,7 @@ static bool set_option(int c, const char *value, struct options *o, struct http_
 }
 
 /* 0: go on; else the status to end with, plus one. */
-static int read_options(int argc, char **argv, struct options *o, struct http_server *s)
+static int read_options(int argc, char **argv, struct serve_options *o, struct http_server *s)
 {
 	int c;
 
@@ -135,20 +148,21 @@ static int read_options(int argc, char **argv, struct options *o, struct http_se
 	return 0;
 }
 
-static int open_files(const struct options *o, struct http_server *s)
+static int open_files(const struct serve_options *o, struct http_server *s)
 {
 	s->root = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->root < 0)
 		return program_fail(STATUS_FAILED, "serve", "%s: %s", o->dir, strerror(errno));
 	if (o->quiet)
 		return STATUS_OK;
-	s->log = o->log ? fopen(o->log, "ae") : stdout;
-	if (!s->log)
+	s->log.fd = o->log ? open(o->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)
+	                   : STDOUT_FILENO;
+	if (s->log.fd < 0)
 		return program_fail(STATUS_FAILED, "serve", "%s: %s", o->log, strerror(errno));
 	return STATUS_OK;
 }
 
-static int listen_all(const struct options *o, struct http_server *s)
+static int listen_all(const struct serve_options *o, struct http_server *s)
 {
 	for (size_t i = 0; i < o->listeners; i++) {
 		struct ac_dispatcher *d =
@@ -168,26 +182,51 @@ static int leave(void *arg)
 	return AC_EXIT;
 }
 
-static void stop(void *arg)
+void serve_stop(struct http_server *s)
 {
-	struct http_server *s = arg;
-
 	http_connections_stop(s);
 	ac_call_later(s->map, s->connections ? STOP_SECONDS : 0, leave, NULL);
 }
 
-static int run(const struct options *o, struct http_server *s)
+static void stop(void *arg)
+{
+	serve_stop(arg);
+}
+
+static size_t share(size_t whole, size_t shares)
+{
+	return whole == SIZE_MAX ? whole : whole / shares + (whole % shares != 0);
+}
+
+int serve_set_limits(struct http_server *s, const struct serve_options *o, size_t shares)
+{
+	size_t most = o->max_connections ? o->max_connections : options_connections(1);
+
+	ac_map_set_limit(s->map, AC_MAX_CONNECTIONS, share(most, shares));
+	ac_map_set_limit(s->map, AC_MAX_PER_ADDRESS, share(o->max_per_address, shares));
+	s->rate = o->rate;
+	if (!o->rate_all)
+		return STATUS_OK;
+	s->rate_all = ac_rate_new(s->map, share(o->rate_all, shares), 0);
+	return s->rate_all ? STATUS_OK
+	                   : program_fail(STATUS_FAILED, "serve", "%s", strerror(errno));
+}
+
+void serve_end(struct http_server *s)
+{
+	http_log_flush(&s->log);
+	ac_rate_free(s->rate_all);
+}
+
+static int run(const struct serve_options *o, struct http_server *s)
 {
 	int r;
 
 	s->map = program_map("serve", o->poller);
 	if (!s->map)
 		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
-	ac_map_set_limit(s->map, AC_MAX_CONNECTIONS, o->max_connections);
-	ac_map_set_limit(s->map, AC_MAX_PER_ADDRESS, o->max_per_address);
-	s->rate = o->rate;
-	if (o->rate_all && !(s->rate_all = ac_rate_new(s->map, o->rate_all, 0)))
-		return program_fail(STATUS_FAILED, "serve", "%s", strerror(errno));
+	if (serve_set_limits(s, o, 1) != STATUS_OK)
+		return STATUS_FAILED;
 	r = program_on_stop(s->map, stop, s);
 	if (r == 0)
 		r = tls_reload_on_hangup(s->map, "serve", s->tls);
@@ -204,9 +243,10 @@ static int run(const struct options *o, struct http_server *s)
 int cmd_serve(int argc, char **argv)
 {
 	static const char *const alpn[] = { "http/1.1", NULL };
-	struct options o = { .dir = ".", .tls.alpn = alpn };
+	struct serve_options o = { .dir = ".", .tls.alpn = alpn };
 	struct http_server s = {
 		.root = -1,
+		.log.fd = -1,
 		.head_timeout = 10,
 		.idle_timeout = 60,
 		.stall_timeout = 30,
@@ -220,12 +260,12 @@ int cmd_serve(int argc, char **argv)
 	if (status == STATUS_OK)
 		status = tls_server("serve", &o.tls, &s.tls);
 	if (status == STATUS_OK)
-		status = run(&o, &s);
+		status = o.workers ? serve_workers(&o, &s) : run(&o, &s);
 	ac_map_free(s.map);
-	ac_rate_free(s.rate_all);
+	serve_end(&s);
 	tls_free(s.tls);
-	if (s.log && s.log != stdout)
-		fclose(s.log);
+	if (s.log.fd >= 0 && o.log)
+		close(s.log.fd);
 	if (s.root >= 0)
 		close(s.root);
 	return status;

@@ -1,6 +1,7 @@
 /* test_relay.c — relays: every byte in order, both ways, through pauses; nothing held for nothing. */
 #include "relays.h"
 
+#include <asyncore/overload.h>
 #include <sys/wait.h>
 
 #include "../src/map/map.h"
@@ -223,6 +224,27 @@ static void fired_alone(void **state)
 	close(fds[0]);
 }
 
+/* The bytes are in a pipe, and the transport that is now the channel's knows none. */
+static void rate_set_with_much_under_way(void **state)
+{
+	struct world *w = *state;
+	struct line l;
+	struct stream s = { 11, .size = 64 << 20 };
+
+	join(w, &l, tcp_pair);
+	small_buffers(l.b->d.fd);
+	s.from = l.client;
+	s.to = l.target;
+	stuff(w, &s);
+	assert_int_equal(w->map->pipes_out, 1);
+	assert_int_equal(ac_set_rate(&l.b->d, 0, 1000000000), 0);
+	s.size = s.wrote + 1000000;
+	drain(w, &s);
+	assert_int_equal(w->map->pipes_out, 0);
+	hang_up(&l);
+	UNTIL(w, ac_map_channels(w->map) == 0);
+}
+
 /* A child that goes on with its map has pipes of its own. */
 static void pipe_from_before_a_fork_is_not_used(void **state)
 {
@@ -284,6 +306,7 @@ int main(void)
 		EACH(out_of_band_byte_in_the_middle),
 		EACH(joins_that_cannot_be),
 		EACH(fired_alone),
+		EACH(rate_set_with_much_under_way),
 		EACH(pipe_from_before_a_fork_is_not_used),
 		EACH(memory_runs_out),
 	};

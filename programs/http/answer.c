@@ -67,8 +67,8 @@ static const char *phrase(int status)
 
 static const char *date_now(void)
 {
-	static time_t last;
-	static char text[HTTP_DATE_TEXT];
+	static _Thread_local time_t last;
+	static _Thread_local char text[HTTP_DATE_TEXT];
 	time_t now = time(NULL);
 
 	if (now != last || !text[0])

@@ -2,27 +2,36 @@
  * log.c — one line an answer, in the common log format.
  *
  * Design: bytes that a terminal or a reader of logs could be led astray by are written as \xNN: whatever a
- * client sends, its answer is one line. Lines are written together, a moment later.
+ * client sends, its answer is one line. Lines are written together, a moment later, and at most PIPE_BUF bytes
+ * at once: so many go into a pipe or to the end of a file whole, whoever else writes there.
  */
 #include "server.h"
 
 #include "../tls.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
 
-#define SHOWN_MOST 512 /* of a request line */
+#define SHOWN_MOST 512 /* of a request line; each byte may take four */
 #define FLUSH_SECONDS 0.2
 
-static void put_escaped(FILE *out, struct ac_slice s)
+_Static_assert(4 * SHOWN_MOST + 256 < sizeof(((struct http_log *)0)->text), "room for a line");
+
+static size_t escape(char *out, struct ac_slice s)
 {
 	const unsigned char *p = s.data;
+	size_t n = 0;
 
 	for (size_t i = 0; i < s.len && i < SHOWN_MOST; i++) {
 		if (p[i] < ' ' || p[i] >= 127 || p[i] == '"' || p[i] == '\\')
-			fprintf(out, "\\x%02x", p[i]);
+			n += (size_t)sprintf(out + n, "\\x%02x", p[i]);
 		else
-			fputc(p[i], out);
+			out[n++] = (char)p[i];
 	}
+	return n;
 }
 
 /* Only the host; where there is none, as on a Unix socket, "-". */
@@ -40,8 +49,8 @@ static const char *host_of(const struct http_connection *h, char *text, socklen_
 /* localtime is dear: once a second is enough. */
 static const char *time_text(void)
 {
-	static time_t last;
-	static char text[40];
+	static _Thread_local time_t last;
+	static _Thread_local char text[40];
 	time_t now = time(NULL);
 	struct tm tm;
 
@@ -53,31 +62,58 @@ static const char *time_text(void)
 	return text;
 }
 
+/* Who reads it slowly makes the server wait. A log that cannot be written is lost. */
+void http_log_flush(struct http_log *log)
+{
+	size_t at = 0;
+
+	while (at < log->len) {
+		ssize_t n = write(log->fd, log->text + at, log->len - at);
+
+		if (n < 0 && errno == EAGAIN)
+			poll(&(struct pollfd){ log->fd, POLLOUT, 0 }, 1, -1);
+		else if (n < 0 && errno != EINTR)
+			break;
+		else if (n > 0)
+			at += (size_t)n;
+	}
+	log->len = 0;
+}
+
 static int flush(void *arg)
 {
-	struct http_server *s = arg;
-
-	fflush(s->log);
+	http_log_flush(arg);
 	return 0;
+}
+
+static void add(struct http_server *s, const char *line, size_t len)
+{
+	struct http_log *log = &s->log;
+
+	if (log->len + len > sizeof(log->text))
+		http_log_flush(log);
+	memcpy(log->text + log->len, line, len);
+	log->len += len;
+	if (!ac_task_pending(&log->flushing))
+		ac_task_start(&log->flushing, s->map, FLUSH_SECONDS, flush, log);
 }
 
 void http_log(const struct http_connection *h, const struct http_head *head, int status,
               int64_t len)
 {
-	struct http_server *s = h->server;
-	char host[AC_ADDR_TEXT];
-	FILE *out = s->log;
+	char line[sizeof(h->server->log.text)], host[AC_ADDR_TEXT];
+	size_t n;
 
-	if (!out)
+	if (h->server->log.fd < 0)
 		return;
-	fprintf(out, "%s - - [%s] \"", host_of(h, host, sizeof(host)), time_text());
+	n = (size_t)snprintf(line, sizeof(line), "%s - - [%s] \"", host_of(h, host, sizeof(host)),
+	                     time_text());
 	if (head->line.len)
-		put_escaped(out, head->line);
+		n += escape(line + n, head->line);
 	else
-		fputc('-', out);
-	fprintf(out, "\" %d %lld\n", status, (long long)len);
-	if (!ac_task_pending(&s->flushing))
-		ac_task_start(&s->flushing, s->map, FLUSH_SECONDS, flush, s);
+		line[n++] = '-';
+	n += (size_t)snprintf(line + n, sizeof(line) - n, "\" %d %lld\n", status, (long long)len);
+	add(h->server, line, n);
 }
 
 void http_log_tls(struct http_connection *h, const struct ac_error *e)

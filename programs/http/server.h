@@ -9,18 +9,25 @@
 #define HTTP_SERVER_H
 
 #include <asynchat.h>
+#include <limits.h>
 #include <asyncore/overload.h>
 
 #include "http.h"
 
 struct ac_tls;
 
+struct http_log {
+	int fd; /* negative: nothing is logged */
+	size_t len;
+	char text[PIPE_BUF];     /* lines that wait to be written … */
+	struct ac_task flushing; /* … at the latest by this */
+};
+
 struct http_server {
 	struct ac_map *map;
-	struct ac_tls *tls;       /* NULL: in clear */
-	int root;                 /* the folder that is served */
-	FILE *log;                /* NULL: nothing is logged */
-	struct ac_task flushing;  /* of the log, while lines wait for it */
+	struct ac_tls *tls; /* NULL: in clear */
+	int root;           /* the folder that is served */
+	struct http_log log;
 	size_t connections;       /* those to be refused among them */
 	uint64_t rate;            /* bytes a second, for each; 0: as many as go */
 	struct ac_rate *rate_all; /* and for all of them; NULL: the same */
@@ -78,6 +85,7 @@ char *http_listing(int folder, const char *path, size_t *ret_len);
 /* log.c */
 void http_log(const struct http_connection *h, const struct http_head *head, int status,
               int64_t len);
+void http_log_flush(struct http_log *log); /* before the map goes, too */
 /* Once a second at most: anybody can make it fail. */
 void http_log_tls(struct http_connection *h, const struct ac_error *e);
 

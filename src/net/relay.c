@@ -12,7 +12,7 @@
  *
  * Invariants:
  *  - a->other == b <==> b->other == a; neither is freed before it has parted from the other.
- *  - r->out is NULL or has a pipe or bytes; the pipe is empty while `buf` is not.
+ *  - r->out is NULL or has a pipe or bytes; one of pipe and `buf` is empty.
  *  - a is read only while nothing is under way to b.
  *
  * Limits: TURN bytes are read from one side in one turn; AC_READ_SIZE bytes or one pipe are under way.
@@ -73,16 +73,36 @@ static void account(struct ac_relay *to, size_t n)
 
 /* ---- to one side ------------------------------------------------------------------------- */
 
-static ssize_t flush_some(struct ac_relay *r, struct ac_flow *f)
+/* The transport was changed meanwhile: what the pipe has is sent as everything else. */
+static ssize_t empty_pipe(struct ac_relay *r, struct ac_flow *f)
+{
+	char *buffer = ac_buffer_take_(r->d.map);
+	size_t most = f->piped < AC_READ_SIZE ? f->piped : AC_READ_SIZE;
+	ssize_t n = buffer ? ac_sys_read_(f->pipe->fds[0], buffer, most) : -ENOMEM;
+	int kept = n > 0 ? ac_buf_append_(&f->buf, buffer, (size_t)n) : 0;
+
+	if (buffer)
+		ac_buffer_give_(r->d.map, buffer);
+	if (n > 0)
+		f->piped -= (size_t)n;
+	if (kept < 0)
+		return kept;
+	return n ? n : -EIO;
+}
+
+static ssize_t splice_some(struct ac_relay *r, struct ac_flow *f)
+{
+	ssize_t n = r->d.transport->splice_out(&r->d, f->pipe->fds[0], f->piped);
+
+	f->piped -= n > 0 ? (size_t)n : 0;
+	return n ? n : -EIO;
+}
+
+static ssize_t send_some(struct ac_relay *r, struct ac_flow *f)
 {
 	struct iovec iov = { f->buf.data + f->buf.start, f->buf.end - f->buf.start };
 	ssize_t n;
 
-	if (f->piped) {
-		n = r->d.transport->splice_out(&r->d, f->pipe->fds[0], f->piped);
-		f->piped -= n > 0 ? (size_t)n : 0;
-		return n ? n : -EIO;
-	}
 	n = r->d.transport->send(&r->d, &iov, 1, false);
 	if (n > 0)
 		ac_buf_drop_(&f->buf, (size_t)n);
@@ -92,8 +112,17 @@ static ssize_t flush_some(struct ac_relay *r, struct ac_flow *f)
 /* Whether nothing is under way any more. A lost connection is closed at its next turn. */
 static bool flush(struct ac_relay *r)
 {
+	while (r->out && r->out->piped && !r->d.transport->splice_out) {
+		ssize_t n = empty_pipe(r, r->out);
+
+		if (n < 0) {
+			ac_unsent_(&r->d, (int)n);
+			return false;
+		}
+	}
 	while (ac_relay_pending(r)) {
-		ssize_t n = flush_some(r, r->out);
+		struct ac_flow *f = r->out;
+		ssize_t n = f->piped ? splice_some(r, f) : send_some(r, f);
 
 		if (n > 0) {
 			account(r, (size_t)n);

@@ -77,7 +77,9 @@ class Serve(TlsCase):
 
     def ask(self, s, target):
         s.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % target)
-        return read_all(s)
+        answer = read_all(s)
+        s.close() # or the server lingers
+        return answer
 
     def test_files_of_any_size(self):
         for poller in POLLERS:
@@ -123,6 +125,18 @@ class Serve(TlsCase):
         program.process.send_signal(signal.SIGHUP)
         self.assertTrue(wait_for(lambda: self.said(program, b"stay as they are")))
         self.assertIn(b"hello", self.ask(self.connect(program), b"/a.txt"))
+
+    def test_workers(self):
+        for poller in POLLERS:
+            program = self.serve("--poller", poller, "--workers", "2")
+            for _ in range(20):
+                self.assertIn(b"hello", self.ask(self.connect(program), b"/a.txt"))
+            self.assertTrue(self.ask(self.connect(program), b"/big").endswith(self.big))
+            program.process.send_signal(signal.SIGHUP)
+            self.assertTrue(wait_for(lambda: self.said(program, b"read again")))
+            self.assertIn(b"hello", self.ask(self.connect(program), b"/a.txt"))
+            status, log, _ = program.stop()
+            self.assertEqual((status, len(log.splitlines())), (0, 22))
 
     def said(self, program, words):
         program.err.seek(0)

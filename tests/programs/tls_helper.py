@@ -53,7 +53,8 @@ class TlsCase(Case):
         return context
 
     def connect(self, program, name="localhost", context=None):
-        s = (context or self.client()).wrap_socket(program.connect(), server_hostname=name)
+        s = (context or self.client()).wrap_socket(program.connect(), server_hostname=name,
+                                                   suppress_ragged_eofs=False)
         self.addCleanup(s.close)
         return s
 
