@@ -14,6 +14,7 @@ struct kid {
 	int exits, *total;
 	int (*on_exit)(struct kid *k);
 	int (*on_line)(struct kid *k);
+	void *arg;
 };
 extern const struct ac_process_class kid_class;
 

@@ -278,6 +278,37 @@ static void closed_in_mid_batch_it_hears_nothing_more(void **state)
 	close(fd);
 }
 
+static struct world *world;
+
+static int free_the_map(struct ear *e, const struct ac_packet *p)
+{
+	(void)p;
+	world->map = NULL;
+	ac_map_free(e->g.d.map);
+	return 0;
+}
+
+static void map_may_go_in_mid_batch(void **state)
+{
+	struct world *w = *state;
+	struct ac_map_opts opts = { .poller = w->poller };
+	struct ac_map *map = w->map;
+	struct ear *e = ear(w);
+	const char *text = e->heard;
+	int fd = mouth_to(e);
+
+	world = w;
+	e->act = free_the_map;
+	put(fd, "a");
+	put(fd, "b");
+	for (int i = 0; i < 200 && w->map; i++)
+		ac_poll(map, 0.01);
+	assert_null(w->map);
+	assert_string_equal(text, "a;");
+	w->map = ac_map_new(&opts);
+	close(fd);
+}
+
 static int poll_within(struct ear *e, const struct ac_packet *p)
 {
 	const char first = *(const char *)p->data;
@@ -448,6 +479,7 @@ int main(void)
 		EACH(longest_datagram_arrives_whole),
 		EACH(handler_that_fails_loses_only_its_own_datagram),
 		EACH(closed_in_mid_batch_it_hears_nothing_more),
+		EACH(map_may_go_in_mid_batch),
 		EACH(nested_pass_reads_into_other_memory),
 		EACH(pause_holds_what_comes_later),
 		EACH(failed_allocation_is_an_error_and_loses_nothing),

@@ -262,6 +262,82 @@ static void start_one_more(struct world *w, int *started, int *ended)
 	++*started;
 }
 
+static int free_the_map(struct kid *k)
+{
+	struct ac_map *map = k->p.d.map;
+
+	((struct world *)k->arg)->map = NULL;
+	ac_map_free(map);
+	return 0;
+}
+
+static void map_may_go_in_any_handler_of_a_process(void **state)
+{
+	struct world *w = *state;
+	struct ac_map_opts opts = { .poller = w->poller };
+
+	for (int i = 0; i < 2; i++) {
+		struct ac_map *map = w->map;
+		struct kid *k = sh(w, i ? "echo line; exec sleep 60" : "exit 0");
+
+		sh(w, "exec sleep 60"); /* another goes with it */
+		k->arg = w;
+		k->on_line = free_the_map;
+		k->on_exit = free_the_map;
+		for (int n = 0; n < 200 && w->map; n++)
+			ac_poll(map, 0.05);
+		assert_null(w->map);
+		assert_true(no_children());
+		w->map = ac_map_new(&opts);
+	}
+}
+
+static int close_the_ends(struct kid *k)
+{
+	if (k->p.in)
+		ac_close(&k->p.in->d);
+	if (k->p.err)
+		ac_close(&k->p.err->d);
+	ac_close(&k->p.out->d);
+	return 0;
+}
+
+static void ends_closed_in_a_handler_leave_the_exit_to_be_told(void **state)
+{
+	struct world *w = *state;
+	struct kid *k = sh(w, "echo line; sleep 0.05; exit 4");
+	const char *trace = k->trace;
+
+	k->on_line = close_the_ends;
+	UNTIL(w, strchr(trace, 'X'));
+	assert_string_equal(trace, "o(line)x4X");
+}
+
+static int restart(struct kid *k)
+{
+	struct world *w = k->arg;
+	struct kid *next = sh(w, "exit 6");
+
+	next->trace = k->trace;
+	for (int i = 0; i < 3; i++)
+		ac_poll(w->map, 0.01);
+	return 0;
+}
+
+static void child_started_in_the_exit_of_another(void **state)
+{
+	struct world *w = *state;
+	struct kid *k = sh(w, "exit 5");
+	const char *trace = k->trace;
+
+	k->arg = w;
+	k->on_exit = restart;
+	UNTIL(w, strstr(trace, "x6X"));
+	assert_int_equal(strncmp(trace, "x5", 2), 0);
+	assert_int_equal(ac_loop(w->map, NULL), 0);
+	assert_true(no_children());
+}
+
 static void thousand_children_leave_nothing_behind(void **state)
 {
 	struct world *w = *state;
@@ -297,6 +373,9 @@ int main(void)
 		EACH(exit_that_the_program_took_itself_is_one_that_nobody_knows),
 		EACH(nested_pass_does_not_tell_the_exit_in_mid_line),
 		EACH(forked_child_that_frees_the_map_kills_nobody),
+		EACH(map_may_go_in_any_handler_of_a_process),
+		EACH(ends_closed_in_a_handler_leave_the_exit_to_be_told),
+		EACH(child_started_in_the_exit_of_another),
 		EACH(thousand_children_leave_nothing_behind),
 	};
 
