@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
+#include <sys/wait.h>
 
 #define WORKERS 3
 
@@ -296,6 +296,39 @@ static int quit(void *arg)
 	return AC_EXIT;
 }
 
+/* Row E13: a child frees the map of the thread that forked, and ends; nobody else notices. */
+static void child_frees_its_map_while_workers_serve(void **state)
+{
+	struct world *w = *state;
+	struct team t = { .set_up = 0 };
+	struct ac_workers *workers = start(w, &t);
+	pthread_t clients[8];
+
+	assert_int_equal(ac_open_posts(w->map), 0);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&clients[i], NULL, ask_until_ended, &t), 0);
+	while (t.open < 8)
+		usleep(1000);
+	for (int i = 0; i < 20; i++) {
+		int status, fd = dial(&t);
+		pid_t child = fork();
+
+		if (child == 0) {
+			ac_map_free(w->map);
+			_exit(ac_post(w->map, quit, NULL) != -ENOENT);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		echoes(fd);
+		close(fd);
+	}
+	ac_workers_stop(workers);
+	assert_int_equal(ac_workers_join(workers), 0);
+	for (int i = 0; i < 8; i++)
+		pthread_join(clients[i], NULL);
+	assert_int_equal(t.open, 0);
+}
+
 /* One that ends by itself takes nobody with it; its map answers to nobody. */
 static void post_to_one_worker_ends_that_one(void **state)
 {
@@ -381,6 +414,7 @@ int main(void)
 		EACH(failed_setup_stops_those_before),
 		EACH(wrong_options_are_refused),
 		EACH(stop_while_busy_leaves_nothing),
+		EACH(child_frees_its_map_while_workers_serve),
 		EACH(post_to_one_worker_ends_that_one),
 		EACH(pinned_workers_hear_no_signals),
 		EACH(port_that_is_taken_is_refused),

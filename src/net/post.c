@@ -245,7 +245,7 @@ static int make(struct ac_map *m, struct ac_mailbox **ret_box)
 		return fd;
 	box = (struct ac_mailbox *)ac_adopt(m, &mailbox_class, fd, NULL);
 	if (!box)
-		return -m->error.code;
+		return m->error.code ? -m->error.code : -ENOMEM;
 	box->limit = POSTS_WAITING;
 	box->forks = ac_forks_;
 	pthread_once(&once, prepare);
