@@ -124,6 +124,20 @@ static void ipv6_is_first_and_the_families_take_turns(void **state)
 	ask(w, "both.test:80", &o);
 	assert_int_equal(o.result, 0);
 	assert_string_equal(o.text, "[::1]:80 127.0.0.2:80 127.0.0.3:80 127.0.0.4:80");
+	use_addresses(w, "both.test", 80, "127.0.0.2,127.0.0.3,::ffff:127.0.0.4,::1");
+	ask(w, "both.test:80", &o);
+	assert_string_equal(o.text, "[::1]:80 127.0.0.2:80 [::ffff:127.0.0.4]:80 127.0.0.3:80");
+}
+
+/* A link's address without a link has no source to be reached from. */
+static void what_cannot_be_reached_is_last(void **state)
+{
+	struct world *w = *state;
+	struct outcome o;
+
+	use_addresses(w, "both.test", 80, "fe80::1,127.0.0.2");
+	ask(w, "both.test:80", &o);
+	assert_string_equal(o.text, "127.0.0.2:80 [fe80::1]:80");
 }
 
 static void ipv6_dead_and_ipv4_alive(void **state)
@@ -410,6 +424,7 @@ int main(void)
 		EACH(dead_first_addresses_that_refuse),
 		EACH(dead_first_address_that_is_silent),
 		EACH(ipv6_is_first_and_the_families_take_turns),
+		EACH(what_cannot_be_reached_is_last),
 		EACH(ipv6_dead_and_ipv4_alive),
 		EACH(all_refuse_and_the_detail_names_each),
 		EACH(a_failed_dial_ends_closed_whatever_handle_error_does),

@@ -4,6 +4,7 @@
 
 #include "resolver.h"
 
+#define CARES_NO_DEPRECATED /* what newer ones have instead, 1.18 has not */
 #include <ares.h>
 
 struct ac_wire {

@@ -116,6 +116,15 @@ class Examples(unittest.TestCase):
         self.assertEqual(lines, ["1 exited with 3", "1! two", "1: one", "2 died of signal 9"])
         self.assertEqual((r.returncode, r.stderr), (0, b""))
 
+    def test_resolve(self):
+        r = run("resolve", "127.0.0.1:80", "[::1]:81")
+        blocks = sorted(r.stdout.decode().replace("\n\t", " ").splitlines())
+        self.assertEqual(blocks, ["127.0.0.1:80 127.0.0.1:80", "[::1]:81 [::1]:81"])
+        self.assertEqual((r.returncode, r.stderr), (0, b""))
+        r = run("resolve", "x" * 256 + ":80")
+        self.assertEqual((r.returncode, r.stdout), (1, b""))
+        self.assertIn(b"253 bytes", r.stderr)
+
     def test_signals(self):
         with subprocess.Popen([os.path.join(EXAMPLES, "signals")], stdout=subprocess.PIPE) as p:
             self.assertEqual(p.stdout.readline(), b"ready\n")
