@@ -179,10 +179,11 @@ static struct end *end_of(struct ac_dispatcher *d)
 
 int end_secure(struct ac_dispatcher *d)
 {
-	struct end *e = end_of(d);
+	struct end *e;
 
-	if (strcmp(d->cls->name, "end") != 0)
+	if (strcmp(d->cls->name, "end") != 0) /* another class's case */
 		return 0;
+	e = end_of(d);
 	assert_true(ac_connected(d));
 	assert_non_null(ac_tls_version(d));
 	strcat(e->trace, "S");
@@ -206,10 +207,24 @@ static int end_error(struct ac_dispatcher *d, const struct ac_error *error)
 	return rec_class.d.handle_error(d, error);
 }
 
+static bool ends_are_gone;
+
+int tls_teardown(void **state)
+{
+	int r;
+
+	ends_are_gone = true;
+	r = world_teardown(state);
+	ends_are_gone = false;
+	return r;
+}
+
 static int end_close(struct ac_dispatcher *d)
 {
 	struct end *e = end_of(d);
 
+	if (ends_are_gone)
+		return 0;
 	e->closes++;
 	e->reason = ac_close_reason(d);
 	e->r = NULL;

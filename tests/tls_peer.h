@@ -11,6 +11,14 @@
 #include <asyncore/tls.h>
 #include <openssl/err.h>
 
+/* Channels that are left when a case ends close afterwards, when the ends on its stack are gone. */
+#undef ON
+#define ON(fn, poller)                                                                             \
+	{                                                                                          \
+#fn "/" #poller, fn, world_setup, tls_teardown, (void *)#poller                    \
+	}
+int tls_teardown(void **state);
+
 #define A_TEST "DNS:a.test"
 
 /* A chat that takes lines. "C(hello)F" and so on in trace, as the harness's chats. */
