@@ -54,8 +54,9 @@ static inline void ac_net_unlock_(void)
 {
 	pthread_mutex_unlock(&ac_net_mutex_);
 }
-int ac_mailbox_of_(struct ac_map *m, struct ac_mailbox **ret_box); /* made if there is none */
-void ac_mailbox_wake_(struct ac_mailbox *box);                     /* under the lock */
+/* Made if there is none; NULL: *ret_error is -errno. */
+struct ac_mailbox *ac_mailbox_of_(struct ac_map *m, int *ret_error);
+void ac_mailbox_wake_(struct ac_mailbox *box); /* under the lock */
 /* Runs this before what waits; never refused. One at a time. Under the lock; the mailbox is open. */
 void ac_mailbox_urge_(struct ac_map *m, ac_task_fn *fn, void *arg);
 void ac_mailbox_let_go_(struct ac_map *m);      /* posts keep the loop going no more */

@@ -206,23 +206,21 @@ static int grow(struct ac_pool *p)
 	return threads ? 0 : r;
 }
 
-static int pool_of(struct ac_map *map, struct ac_pool **ret_pool)
+/* NULL: *ret_error is -errno. */
+static struct ac_pool *pool_of(struct ac_map *map, int *ret_error)
 {
-	struct ac_mailbox *box;
-	int r = ac_mailbox_of_(ac_map_of_(map), &box);
+	struct ac_mailbox *box = ac_mailbox_of_(ac_map_of_(map), ret_error);
+	struct ac_pool *p;
 
-	if (r < 0)
-		return r;
-	if (!box->pool) {
-		struct ac_pool *p = pool_new(box);
-
-		ac_net_lock_(); /* a fork in another thread looks at it */
-		box->pool = p;
-		ac_net_unlock_();
-	}
+	if (!box || box->pool)
+		return box ? box->pool : NULL;
+	p = pool_new(box);
+	ac_net_lock_(); /* a fork in another thread looks at it */
+	box->pool = p;
+	ac_net_unlock_();
 	ac_mailbox_count_(box);
-	*ret_pool = box->pool;
-	return box->pool ? 0 : -ENOMEM;
+	*ret_error = -ENOMEM;
+	return p;
 }
 
 static int refuse(struct ac_pool *p)
@@ -259,11 +257,11 @@ static void give(struct ac_pool *p, struct job *j)
 
 int ac_offload(struct ac_map *map, ac_task_fn *fn, ac_done_fn *done, void *arg)
 {
-	struct ac_pool *p;
+	int r = -EINVAL;
+	struct ac_pool *p = fn && done ? pool_of(map, &r) : NULL;
 	struct job *j;
-	int r = fn && done ? pool_of(map, &p) : -EINVAL;
 
-	if (r < 0)
+	if (!p)
 		return r;
 	if (is_full(p))
 		return refuse(p);
@@ -281,10 +279,10 @@ int ac_offload(struct ac_map *map, ac_task_fn *fn, ac_done_fn *done, void *arg)
 
 int ac_set_offload(struct ac_map *map, unsigned threads, size_t waiting)
 {
-	struct ac_pool *p;
-	int r = pool_of(map, &p);
+	int r;
+	struct ac_pool *p = pool_of(map, &r);
 
-	if (r < 0)
+	if (!p)
 		return r;
 	p->most_threads = threads ? threads : MOST_THREADS;
 	p->most_waiting = waiting ? waiting : MOST_WAITING;

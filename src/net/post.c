@@ -236,16 +236,20 @@ static const struct ac_class mailbox_class = {
 	.finalize = freed,
 };
 
-static int make(struct ac_map *m, struct ac_mailbox **ret_box)
+static struct ac_mailbox *make(struct ac_map *m, int *ret_error)
 {
 	int fd = ac_sys_event_();
 	struct ac_mailbox *box;
 
-	if (fd < 0)
-		return fd;
+	if (fd < 0) {
+		*ret_error = fd;
+		return NULL;
+	}
 	box = (struct ac_mailbox *)ac_adopt(m, &mailbox_class, fd, NULL);
-	if (!box)
-		return m->error.code ? -m->error.code : -ENOMEM;
+	if (!box) {
+		*ret_error = m->error.code > 0 ? -m->error.code : -ENOMEM;
+		return NULL;
+	}
 	box->limit = POSTS_WAITING;
 	box->forks = ac_forks_;
 	pthread_once(&once, prepare);
@@ -254,18 +258,15 @@ static int make(struct ac_map *m, struct ac_mailbox **ret_box)
 	mailboxes = box;
 	ac_net_unlock_();
 	m->mailbox = &box->d;
-	*ret_box = box;
-	return 0;
+	return box;
 }
 
-int ac_mailbox_of_(struct ac_map *m, struct ac_mailbox **ret_box)
+struct ac_mailbox *ac_mailbox_of_(struct ac_map *m, int *ret_error)
 {
+	*ret_error = -ENOMEM;
 	if (!m)
-		return -ENOMEM;
-	if (!m->mailbox)
-		return make(m, ret_box);
-	*ret_box = (struct ac_mailbox *)m->mailbox;
-	return 0;
+		return NULL;
+	return m->mailbox ? (struct ac_mailbox *)m->mailbox : make(m, ret_error);
 }
 
 void ac_mailbox_count_(struct ac_mailbox *box)
@@ -303,10 +304,10 @@ void ac_mailbox_let_go_(struct ac_map *m)
 
 int ac_open_posts(struct ac_map *map)
 {
-	struct ac_mailbox *box;
-	int r = ac_mailbox_of_(ac_map_of_(map), &box);
+	int r;
+	struct ac_mailbox *box = ac_mailbox_of_(ac_map_of_(map), &r);
 
-	if (r < 0)
+	if (!box)
 		return r;
 	ac_net_lock_();
 	box->open = true;
