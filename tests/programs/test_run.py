@@ -83,7 +83,8 @@ class Run(Case):
             self.assertEqual(read_all(s), b"bye\n")
             s.sendall(b"still heard\n")
             s.shutdown(socket.SHUT_WR)
-            self.assertTrue(wait_for(lambda: os.path.getsize(with_file) == 12))
+            self.assertTrue(wait_for(lambda: os.path.exists(with_file) and
+                                     os.path.getsize(with_file) == 12))
 
     def test_command_is_ended_with_its_connection(self):
         for poller in POLLERS:
