@@ -1,6 +1,8 @@
 /* relays.c — see relays.h. */
 #include "relays.h"
 
+#include <errno.h>
+
 static char byte_of(int stream, size_t place)
 {
 	return (char)(place * 2654435761u >> 13) ^ (char)(place >> 16) ^ (char)(stream * 37);
@@ -37,6 +39,8 @@ void read_some(struct stream *s, size_t most)
 	if (n > 0)
 		s->read += (size_t)n;
 	s->ended |= n == 0;
+	if (n < 0 && errno != EAGAIN)
+		s->error = errno;
 }
 
 void step(struct stream *s)

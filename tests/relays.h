@@ -22,6 +22,7 @@ struct stream {
 	size_t size, wrote, read;
 	unsigned random;
 	bool ended, differs;
+	int error; /* of reading: an errno, 0: none */
 };
 
 void join(struct world *w, struct line *l, void (*pair)(int fds[2]));

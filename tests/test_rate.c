@@ -132,7 +132,7 @@ static void input_is_bounded(struct world *w, const struct ac_class *cls)
 	assert_int_equal(ac_set_rate(d, 0, 0), 0);
 	received = 0;
 	run(w, fds[1], true, 0.1, &n);
-	assert_true(received > 10 * RATE * 0.1);
+	assert_true((double)received > 10 * RATE * 0.1);
 	close(fds[1]);
 }
 

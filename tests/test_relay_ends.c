@@ -73,8 +73,9 @@ static void reset_while_the_other_does_not_read(void **state)
 	}
 	assert_int_equal(ac_map_channels(w->map), 0);
 	assert_false(s.differs);
-	while ((r = outcome(w, l.target)) > 0)
-		;
+	r = s.error ? -s.error : 1; /* it may have been read already */
+	while (r > 0)
+		r = outcome(w, l.target);
 	assert_int_equal(r, -ECONNRESET);
 	close(l.target);
 }
