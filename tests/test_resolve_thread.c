@@ -135,6 +135,7 @@ static void the_map_goes_while_the_thread_looks(void **state)
 	assert_int_equal(o.result, -ECANCELED);
 	for (int i = 0; i < 500 && allocations() != before; i++)
 		usleep(10000);
+	usleep(20000); /* and the thread ends */
 }
 
 static void servers_cannot_be_chosen(void **state)
