@@ -19,6 +19,16 @@
 	}
 int tls_teardown(void **state);
 
+/* The first handshake takes seconds where each instruction is looked at. */
+#undef UNTIL
+#define UNTIL(w, condition)                                                                        \
+	do {                                                                                       \
+		double until_ = ac_now((w)->map) + 60;                                             \
+		while (!(condition) && ac_now((w)->map) < until_)                                  \
+			ac_poll((w)->map, 0.01);                                                   \
+		assert_true(condition);                                                            \
+	} while (0)
+
 #define A_TEST "DNS:a.test"
 
 /* A chat that takes lines. "C(hello)F" and so on in trace, as the harness's chats. */
