@@ -180,6 +180,8 @@ enum ac_limit {
 	AC_MAX_ACCEPTS, /* connections a listener accepts in one pass: 16 */
 	AC_MAX_CONNECTIONS, /* open ones, on the listener's map: 80 % of RLIMIT_NOFILE, less 64 */
 	AC_MAX_PER_ADDRESS, /* those of one peer's address, see asyncore/overload.h: off */
+	AC_MAX_RECORD_TIME, /* milliseconds from a record's first byte to its end: off */
+	AC_MAX_STALL,       /* milliseconds without a byte taken of output that waits: 30,000 */
 	AC_LIMITS
 };
 

@@ -32,6 +32,7 @@ static const char help[] =
 	"      --max-per-address N  the same for each address (0: no limit)\n"
 	"      --rate BYTES         a second, for each connection (0: as many as go)\n"
 	"      --rate-all BYTES     a second, for all of them together\n"
+	"      --min-rate BYTES     a second, after the first five; slower clients are cut off\n"
 	"      --head-timeout S     seconds from a request's first byte to the end of its head "
 	"(10)\n"
 	"      --idle-timeout S     seconds a connection may wait for its next request (60)\n"
@@ -43,6 +44,7 @@ enum long_only {
 	MAX_PER_ADDRESS,
 	RATE,
 	RATE_ALL,
+	MIN_RATE,
 	HEAD_TIMEOUT,
 	IDLE_TIMEOUT,
 	STALL_TIMEOUT,
@@ -60,6 +62,7 @@ static const struct option long_options[] = {
 	{ "max-per-address", required_argument, NULL, MAX_PER_ADDRESS },
 	{ "rate", required_argument, NULL, RATE },
 	{ "rate-all", required_argument, NULL, RATE_ALL },
+	{ "min-rate", required_argument, NULL, MIN_RATE },
 	{ "head-timeout", required_argument, NULL, HEAD_TIMEOUT },
 	{ "idle-timeout", required_argument, NULL, IDLE_TIMEOUT },
 	{ "stall-timeout", required_argument, NULL, STALL_TIMEOUT },
@@ -108,6 +111,8 @@ static bool set_option(int c, const char *value, struct serve_options *o, struct
 		return options_count(value, &o->rate);
 	case RATE_ALL:
 		return options_count(value, &o->rate_all);
+	case MIN_RATE:
+		return options_count(value, &o->min_rate);
 	case HEAD_TIMEOUT:
 		return options_seconds(value, &s->head_timeout);
 	case IDLE_TIMEOUT:
@@ -188,6 +193,11 @@ void serve_stop(struct http_server *s)
 	ac_call_later(s->map, s->connections ? STOP_SECONDS : 0, leave, NULL);
 }
 
+static size_t milliseconds(double seconds)
+{
+	return seconds > 0.001 ? (size_t)(seconds * 1000) : 1;
+}
+
 static void stop(void *arg)
 {
 	serve_stop(arg);
@@ -204,7 +214,10 @@ int serve_set_limits(struct http_server *s, const struct serve_options *o, size_
 
 	ac_map_set_limit(s->map, AC_MAX_CONNECTIONS, share(most, shares));
 	ac_map_set_limit(s->map, AC_MAX_PER_ADDRESS, share(o->max_per_address, shares));
+	ac_map_set_limit(s->map, AC_MAX_RECORD_TIME, milliseconds(s->head_timeout));
+	ac_map_set_limit(s->map, AC_MAX_STALL, milliseconds(s->stall_timeout));
 	s->rate = o->rate;
+	s->min_rate = o->min_rate;
 	if (!o->rate_all)
 		return STATUS_OK;
 	s->rate_all = ac_rate_new(s->map, share(o->rate_all, shares), 0);
@@ -216,6 +229,11 @@ void serve_end(struct http_server *s)
 {
 	http_log_flush(&s->log);
 	ac_rate_free(s->rate_all);
+}
+
+static void report(void *map)
+{
+	http_report(map);
 }
 
 static int run(const struct serve_options *o, struct http_server *s)
@@ -230,6 +248,8 @@ static int run(const struct serve_options *o, struct http_server *s)
 	r = program_on_stop(s->map, stop, s);
 	if (r == 0)
 		r = tls_reload_on_hangup(s->map, "serve", s->tls);
+	if (r == 0)
+		r = http_report_when_asked(s->map, report, s->map);
 	if (r < 0)
 		return program_fail(STATUS_FAILED, "serve", "%s", strerror(-r));
 	if (listen_all(o, s) != STATUS_OK)

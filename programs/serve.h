@@ -9,7 +9,7 @@
 
 struct serve_options {
 	const char *dir, *poller, *log, *listen[SERVE_LISTENERS_MOST];
-	size_t listeners, max_connections, max_per_address, rate, rate_all;
+	size_t listeners, max_connections, max_per_address, rate, rate_all, min_rate;
 	size_t workers; /* 0: none, the one loop is the main thread's */
 	bool quiet;
 	struct tls_options tls;

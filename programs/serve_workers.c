@@ -96,12 +96,31 @@ static void stop_all(void *arg)
 	ac_workers_stop(((struct crew *)arg)->workers);
 }
 
+static int report_one(void *map)
+{
+	http_report(map);
+	return 0;
+}
+
+static void report_all(void *arg)
+{
+	struct crew *c = arg;
+
+	for (unsigned i = 0; c->workers && i < ac_workers_count(c->workers); i++) {
+		struct ac_map *map = ac_workers_map(c->workers, i);
+
+		ac_post(map, report_one, map);
+	}
+}
+
 static int prepare(struct crew *c)
 {
 	int r = program_on_stop(c->map, stop_all, c);
 
 	if (r == 0)
 		r = tls_reload_on_hangup(c->map, "serve", c->model->tls);
+	if (r == 0)
+		r = http_report_when_asked(c->map, report_all, c);
 	if (r == 0)
 		r = ac_open_posts(c->map);
 	return r;

@@ -388,8 +388,7 @@ static void every_old_limit_is_counted(void **state)
 	ac_close(&s->d);
 	ac_discard_output(&r->c);
 	put(fd, "0123456789x");
-	UNTIL(w, r->error == EMSGSIZE);
-	assert_int_equal(count_of(w, AC_COUNT_RECORD_TOO_LONG), 1);
+	UNTIL(w, count_of(w, AC_COUNT_RECORD_TOO_LONG) == 1);
 	close(fd);
 	assert_int_equal(ac_set_limit(d, AC_MAX_ACCEPTS, 2), 0);
 	for (int i = 0; i < 3; i++)

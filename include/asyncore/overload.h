@@ -32,6 +32,11 @@ enum ac_counter {
 	AC_COUNT_INPUT_HELD,      /* times AC_HIGH_WATER stopped a channel's input */
 	AC_COUNT_OUTPUT_REFUSED,  /* -ENOBUFS for AC_MAX_OUTPUT */
 	AC_COUNT_RATE_WAITS,      /* times a channel had to wait for its rate */
+	AC_COUNT_IDLE,            /* ac_set_timeout */
+	AC_COUNT_RECORD_LATE,     /* AC_MAX_RECORD_TIME */
+	AC_COUNT_STALLED,         /* AC_MAX_STALL */
+	AC_COUNT_TOO_SLOW,        /* ac_set_min_rate */
+	AC_COUNT_STRESS,          /* times the map came under stress */
 	AC_COUNTERS
 };
 
@@ -69,6 +74,39 @@ AC_API void ac_rate_free(struct ac_rate *rate);
  * rate; NULL: of none. They may be the same. On another map it shares none. -EINVAL for another map's rate,
  * -ENOMEM. */
 AC_API int ac_join_rate(struct ac_dispatcher *d, struct ac_rate *in, struct ac_rate *out);
+
+/* ---- time -------------------------------------------------------------------------------- */
+
+/*
+ * Besides ac_set_timeout, for a channel that is idle, there are AC_MAX_RECORD_TIME and AC_MAX_STALL, and a least
+ * rate. Who exceeds one of them is raised ETIMEDOUT: the default handle_error closes the channel. If it is
+ * not closed, it has as long again. Time while its input is not read, for it is paused, above high water or
+ * waits for a rate of its own, is not counted against a peer.
+ */
+enum ac_timeout {
+	AC_IN_TIME,
+	AC_RECORD_LATE, /* a record has not come to its end: AC_MAX_RECORD_TIME */
+	AC_STALLED,     /* nothing of the output was taken: AC_MAX_STALL */
+	AC_TOO_SLOW     /* ac_set_min_rate */
+};
+
+/* In handle_error with ETIMEDOUT: which of them it was. AC_IN_TIME: none, it is the kernel's. */
+AC_API enum ac_timeout ac_timed_out(const struct ac_dispatcher *d);
+
+/* The least a peer has to send while a record is unfinished (chats), and to take while output waits (chats and
+ * senders). It is late when more time has passed than `grace` seconds and what its bytes take at that rate.
+ * 0 bytes: no such rate. -EINVAL, -ENOMEM. */
+AC_API int ac_set_min_rate(struct ac_dispatcher *d, uint64_t bytes_per_second, double grace);
+
+/* ---- stress ------------------------------------------------------------------------------ */
+
+/*
+ * With more connections than `percent` of AC_MAX_CONNECTIONS (90), until ten percent less are left, all these
+ * times and ac_set_timeout's are multiplied by `factor` (0.25), but not below one second. -EINVAL unless percent
+ * is 10 to 100, and factor above 0 and at most 1.
+ */
+AC_API int ac_map_set_stress(struct ac_map *map, unsigned percent, double factor);
+AC_API bool ac_map_stressed(const struct ac_map *map);
 
 #ifdef __cplusplus
 }

@@ -16,13 +16,12 @@
 #include "../tls.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #define REQUESTS_MOST 1000
 #define LINGER_SECONDS 5
+#define SLOW_SECONDS 5  /* so long a client may be slower than it should */
 #define REFUSED_MOST 32 /* of those too many, answered at a time; others are reset */
 
 static struct http_connection *connection_of(struct ac_chat *c)
@@ -52,28 +51,11 @@ static int refuse(struct http_connection *h, const struct http_head *head, int s
 	return http_answer_error(h, &kept, status);
 }
 
-/* Whether the client takes what waits for it. The kernel may hold megabytes of it, which a slow client takes in
- * minutes while nothing of ours moves. `seen`: what was left at the last look; the first finds nobody guilty. */
-static bool takes(struct http_connection *h, size_t *seen)
-{
-	int held = 0;
-	size_t before = *seen;
-
-	ioctl(h->c.d.fd, SIOCOUTQ, &held);
-	*seen = ac_pending(&h->c) + (size_t)held;
-	return ac_pending(&h->c) && *seen != before;
-}
-
-/* While an earlier answer goes out, the library may have stopped reading: then nobody but us is late. */
-static int head_late(void *arg)
+static int lingered(void *arg)
 {
 	struct http_connection *h = arg;
 
-	if (h->state != HTTP_LINGER && takes(h, &h->left_when_late))
-		return ac_task_start(&h->deadline, h->c.d.map, h->server->stall_timeout, head_late,
-		                     h);
-	if (h->state == HTTP_LINGER || refuse(h, NULL, 408) < 0)
-		ac_close(&h->c.d);
+	ac_close(&h->c.d);
 	return 0;
 }
 
@@ -81,8 +63,7 @@ static void expect_head(struct http_connection *h)
 {
 	h->state = HTTP_HEAD;
 	h->started = false;
-	h->left_when_late = h->left_when_silent = SIZE_MAX;
-	ac_task_cancel(&h->deadline);
+	ac_set_limit(&h->c.d, AC_MAX_RECORD_TIME, 0); /* the map's */
 	ac_set_terminator(&h->c, "\r\n\r\n", 4);
 	wait_at_most(h, ac_pending(&h->c) ? h->server->stall_timeout : h->server->idle_timeout);
 }
@@ -92,7 +73,6 @@ static void expect_head(struct http_connection *h)
 void http_linger(struct http_connection *h)
 {
 	h->state = HTTP_LINGER;
-	ac_task_cancel(&h->deadline);
 	ac_discard_input(&h->c);
 	ac_set_terminator_none(&h->c);
 	ac_pause(&h->c.d);
@@ -110,9 +90,9 @@ static int drained(struct ac_chat *c)
 			ac_close(&c->d);
 		wait_at_most(h, h->server->idle_timeout);
 	}
-	if (h->state != HTTP_LINGER || ac_task_pending(&h->deadline))
+	if (h->state != HTTP_LINGER || ac_task_pending(&h->lingering))
 		return 0;
-	AC_TRY(c, ac_task_start(&h->deadline, c->d.map, LINGER_SECONDS, head_late, h));
+	AC_TRY(c, ac_task_start(&h->lingering, c->d.map, LINGER_SECONDS, lingered, h));
 	AC_TRY(c, ac_shutdown(&c->d, SHUT_WR));
 	ac_resume(&c->d);
 	return 0;
@@ -154,6 +134,7 @@ static int expect_body(struct http_connection *h, struct ac_slice record,
 	h->request_len = record.len;
 	h->body = h->overhead = 0;
 	wait_at_most(h, h->server->stall_timeout);
+	ac_set_limit(&h->c.d, AC_MAX_RECORD_TIME, SIZE_MAX); /* bodies only have to go on */
 	if (body->expects_continue)
 		AC_TRY(h, ac_pushf(&h->c, "HTTP/1.1 100 Continue\r\n\r\n"));
 	if (body->chunked) {
@@ -171,7 +152,6 @@ static int head_came(struct http_connection *h)
 	struct http_body body;
 	int status = http_head_read(record.data, record.len, &head);
 
-	ac_task_cancel(&h->deadline);
 	if (status == 0)
 		status = http_body_read(&head, &body);
 	if (status)
@@ -269,26 +249,28 @@ static int collect(struct ac_chat *c, const void *data, size_t len)
 	if (!h->started) {
 		h->started = true;
 		wait_at_most(h, h->server->stall_timeout);
-		AC_TRY(c, ac_task_start(&h->deadline, c->d.map, h->server->head_timeout, head_late,
-		                        h));
 	}
 	return check_head(h);
 }
 
+/* Whether an answer is taken is for the library to see. */
 static int silent(struct ac_dispatcher *d)
 {
 	struct http_connection *h = (struct http_connection *)d;
 
-	if (!takes(h, &h->left_when_silent))
+	if (!ac_pending(&h->c))
 		ac_close(d);
 	return 0;
 }
 
-/* A head or a chunk line that grows too long comes here from the library's own limit. */
+/* A head or a chunk line that grows too long, or is late, comes here from the library's own limits. */
 static int failed(struct ac_dispatcher *d, const struct ac_error *e)
 {
 	struct http_connection *h = (struct http_connection *)d;
+	bool late = e->code == ETIMEDOUT && ac_timed_out(d) == AC_RECORD_LATE;
 
+	if (late && h->state == HTTP_HEAD)
+		return refuse(h, NULL, 408);
 	if (e->code == EMSGSIZE && h->state != HTTP_LINGER)
 		return refuse(h, NULL, h->state == HTTP_HEAD ? 431 : 400);
 	if (!h->server->tls || (e->code != EBADMSG && e->code != EPROTO && tls_is_secure(d)))
@@ -303,7 +285,7 @@ static int closed(struct ac_dispatcher *d)
 {
 	struct http_connection *h = (struct http_connection *)d;
 
-	ac_task_cancel(&h->deadline);
+	ac_task_cancel(&h->lingering);
 	free(h->request);
 	h->request = NULL;
 	h->server->connections--;
@@ -341,6 +323,8 @@ static int set_rates(struct http_connection *h)
 {
 	const struct http_server *s = h->server;
 
+	if (s->min_rate)
+		AC_TRY(h, ac_set_min_rate(&h->c.d, s->min_rate, SLOW_SECONDS));
 	if (s->rate)
 		AC_TRY(h, ac_set_rate(&h->c.d, s->rate, s->rate));
 	return s->rate_all ? ac_join_rate(&h->c.d, s->rate_all, s->rate_all) : 0;

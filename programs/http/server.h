@@ -29,7 +29,7 @@ struct http_server {
 	int root;           /* the folder that is served */
 	struct http_log log;
 	size_t connections;       /* those to be refused among them */
-	uint64_t rate;            /* bytes a second, for each; 0: as many as go */
+	uint64_t rate, min_rate;  /* bytes a second, for each; 0: as many as go */
 	struct ac_rate *rate_all; /* and for all of them; NULL: the same */
 	double head_timeout, idle_timeout, stall_timeout;
 	double tls_said;   /* when a failure was logged last … */
@@ -50,14 +50,13 @@ enum http_state {
 struct http_connection {
 	struct ac_chat c;
 	struct http_server *server;
-	struct ac_task deadline; /* of a head, or of lingering: absolute */
+	struct ac_task lingering; /* ends it: absolute */
 	enum http_state state;
 	bool started; /* the head has begun */
 	bool keeps_alive;
 	unsigned requests;
-	size_t left_when_late, left_when_silent; /* of our answers, at the last look */
-	uint64_t body, overhead;                 /* of a chunked one so far */
-	char *request;                           /* the head, kept while its body is read */
+	uint64_t body, overhead; /* of a chunked one so far */
+	char *request;           /* the head, kept while its body is read */
 	size_t request_len;
 	double waits; /* the idle timeout in force */
 };
@@ -81,6 +80,11 @@ int http_open(int root, const char *path);
 
 /* listing.c: the page of a folder, to be freed; NULL: no memory. `path` ends with '/'. */
 char *http_listing(int folder, const char *path, size_t *ret_len);
+
+/* report.c */
+void http_report(struct ac_map *map); /* a line on stderr */
+/* report(arg) at SIGUSR1. -errno. */
+int http_report_when_asked(struct ac_map *map, void (*report)(void *arg), void *arg);
 
 /* log.c */
 void http_log(const struct http_connection *h, const struct http_head *head, int status,

@@ -56,6 +56,7 @@ AC_API int ac_sys_sockname_(int fd, struct ac_addr *ret_addr);
 int ac_sys_peername_(int fd, struct ac_addr *ret_addr);
 bool ac_sys_is_tty_(int fd);
 int ac_sys_unread_(int fd);                      /* bytes waiting (FIONREAD) */
+int ac_sys_unsent_(int fd);                      /* bytes the peer has not taken yet */
 bool ac_sys_at_mark_(int fd);                    /* the next byte is behind out-of-band data */
 unsigned ac_sys_poll1_(int fd, unsigned events); /* AC_IN … ready now, without waiting */
 int ac_sys_spare_(void);                         /* a descriptor to give up when they run out */

@@ -352,6 +352,13 @@ int ac_sys_unread_(int fd)
 	return ioctl(fd, FIONREAD, &n) < 0 ? -errno : n;
 }
 
+int ac_sys_unsent_(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, TIOCOUTQ, &n) < 0 ? -errno : n;
+}
+
 unsigned ac_sys_poll1_(int fd, unsigned events)
 {
 	struct pollfd p = { .fd = fd };

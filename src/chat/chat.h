@@ -28,6 +28,7 @@ struct ac_feed {
 	size_t len, pos;
 	const char *lent; /* the record so far, where it lies in `data` in one piece */
 	size_t lent_len;
+	size_t ended;   /* behind the record found last */
 	bool discarded; /* by the handler that is being called */
 };
 

@@ -134,6 +134,7 @@ void ac_discard_input(struct ac_chat *c)
 		f->discarded = true;
 	}
 	ac_input_done_(c);
+	ac_record_ends_(&c->d);
 	c->d.flags &= ~(uint32_t)AC_IS_HOLDING;
 	c->record_len = 0;
 }
@@ -182,6 +183,7 @@ static int found(struct ac_chat *c, struct ac_feed *f, size_t index)
 	if (c->d.flags & AC_IS_CLOSING)
 		return 0;
 	c->record_len = 0;
+	f->ended = f->pos;
 	c->term_found = (uint8_t)index;
 	r = ac_chat_cls_(c)->found_terminator(c);
 	drop_record(c, f);
@@ -283,6 +285,18 @@ static int cut(struct ac_chat *c, struct ac_feed *f, bool last)
 	}
 }
 
+/* An unfinished record is timed from its first byte. */
+static void time_record(struct ac_chat *c, const struct ac_feed *f)
+{
+	struct ac_dispatcher *d = &c->d;
+
+	if (f->len == f->ended || c->term_kind == AC_TERM_NONE || f->discarded ||
+	    (d->flags & (AC_IS_CLOSING | AC_IS_LEAVING)))
+		ac_record_ends_(d);
+	else if (f->ended || !d->extra || !d->extra->record)
+		ac_record_begins_(d);
+}
+
 /* Keeps what is unfinished: the record so far, then what is not cut yet. */
 static int put_away(struct ac_chat *c, struct ac_feed *f, int r)
 {
@@ -290,6 +304,7 @@ static int put_away(struct ac_chat *c, struct ac_feed *f, int r)
 	bool stopped = r < 0 || (c->d.flags & STOPS);
 
 	f->lent_len = 0;
+	time_record(c, f);
 	if (c->d.flags & (AC_IS_CLOSING | AC_IS_LEAVING))
 		return r;
 	if (keep(c, f->lent, lent_len) < 0 || keep_rest(c, f->data + f->pos, left) < 0)

@@ -287,7 +287,7 @@ static bool sent_chunk(struct ac_chat *c, ssize_t n, size_t wanted)
 		ac_unsent_(&c->d, (int)n);
 	if (n <= 0)
 		return false;
-	ac_moved_(&c->d);
+	ac_gave_(&c->d);
 	if ((size_t)n < p->slice.len || p->next) {
 		consume(c, (size_t)n);
 		return false;
@@ -345,7 +345,7 @@ static void send_all(struct ac_chat *c)
 			                   : send_data(c);
 		if (n > 0) {
 			sent += (size_t)n;
-			ac_moved_(&c->d);
+			ac_gave_(&c->d);
 		} else if (n < 0 && n != -EAGAIN) {
 			ac_unsent_(&c->d, (int)n);
 		}
@@ -369,6 +369,10 @@ static void weigh(struct ac_chat *c)
 		if (ac_chat_cls_(c)->handle_drain != ac_chat_class.handle_drain)
 			d->flags |= AC_IS_DRAINED;
 	}
+	if (!c->out || !c->out->blocked)
+		ac_output_goes_(d);
+	else if (!d->extra || !d->extra->waits)
+		ac_output_waits_(d);
 	if (c->chat_flags & AC_CHAT_IS_AFLOAT) {
 		if (c->out || (d->flags & AC_IS_LEAVING))
 			ac_queue_(d); /* the next wait is to be short */

@@ -153,6 +153,7 @@ static int hand_over(struct ac_dispatcher *d, int fd, const struct ac_addr *peer
 	if (r < 0)
 		arrival_failed(d, &a, r);
 	m->arrival = a.outer;
+	ac_weigh_stress_(d);
 	return r == AC_EXIT ? r : 0;
 }
 

@@ -76,6 +76,25 @@ void ac_base_finalize_(struct ac_dispatcher *d);
 AC_API const struct ac_transport *ac_bare_transport_(const struct ac_dispatcher *d);
 AC_API void ac_set_transport_(struct ac_dispatcher *d, const struct ac_transport *transport);
 
+/* deadline.c */
+void ac_look_later_(struct ac_dispatcher *d);    /* extra is there */
+void ac_record_begins_(struct ac_dispatcher *d); /* its first bytes are here */
+void ac_output_waits_(struct ac_dispatcher *d);  /* the kernel takes no more for now */
+/* Nothing is unfinished, nothing waits. */
+static inline void ac_record_ends_(struct ac_dispatcher *d)
+{
+	if (d->extra)
+		d->extra->record = 0;
+}
+static inline void ac_output_goes_(struct ac_dispatcher *d)
+{
+	if (d->extra)
+		d->extra->waits = 0;
+}
+
+/* stress.c */
+void ac_weigh_stress_(struct ac_dispatcher *listener);
+
 /* state.c, limit.c */
 void ac_refuse_output_(struct ac_dispatcher *d, size_t queued, size_t more); /* counts and says */
 void ac_set_peer_(struct ac_dispatcher *d, const struct ac_addr *addr);

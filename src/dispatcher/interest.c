@@ -81,7 +81,8 @@ static int change_map(struct ac_dispatcher *d, struct ac_map *m)
 	d->flags &= ~(uint32_t)AC_IS_RESTING;
 	if (d->extra) {
 		ac_task_cancel(&d->extra->rest);
-		ac_set_timeout(d, d->extra->timeout);
+		ac_task_cancel(&d->extra->deadline);
+		ac_look_later_(d);
 	}
 	if (d->transport->moved)
 		d->transport->moved(d);

@@ -23,6 +23,23 @@ static struct ac_meter *meter_of(const struct ac_dispatcher *d)
 	return d->extra->meter;
 }
 
+uint64_t ac_metered_in_(const struct ac_dispatcher *d)
+{
+	return meter_of(d) ? meter_of(d)->in.bytes : 0;
+}
+
+uint64_t ac_metered_out_(const struct ac_dispatcher *d)
+{
+	return meter_of(d) ? meter_of(d)->out.bytes : 0;
+}
+
+bool ac_metered_waits_(const struct ac_dispatcher *d, unsigned event)
+{
+	const struct ac_meter *m = meter_of(d);
+
+	return m && (event == AC_IN ? m->in.waits : m->out.waits);
+}
+
 static bool is_whole(const struct ac_dispatcher *d)
 {
 	return d->family && !(d->flags & AC_IS_STREAM);
@@ -30,8 +47,10 @@ static bool is_whole(const struct ac_dispatcher *d)
 
 static ssize_t spent(struct ac_share *s, ssize_t n)
 {
-	if (n > 0)
+	if (n > 0) {
 		ac_share_spend_(s, (size_t)n);
+		s->bytes += (size_t)n;
+	}
 	return n;
 }
 
@@ -198,7 +217,7 @@ void ac_set_transport_(struct ac_dispatcher *d, const struct ac_transport *trans
 }
 
 /* What a poller has read for it is kept, and does not count. */
-static int need_meter(struct ac_dispatcher *d)
+int ac_need_meter_(struct ac_dispatcher *d)
 {
 	bool fed = (d->flags & AC_IS_FED) && (d->flags & AC_IS_COUNTED);
 	struct ac_meter *m;
@@ -245,7 +264,7 @@ int ac_set_rate(struct ac_dispatcher *d, uint64_t in, uint64_t out)
 	if (r == 0)
 		r = make_own(d, out, &outs);
 	if (r == 0)
-		r = need_meter(d);
+		r = ac_need_meter_(d);
 	if (r == 0 && d->extra->meter) {
 		reseat(d, &d->extra->meter->in, &d->extra->meter->in.own, ins);
 		reseat(d, &d->extra->meter->out, &d->extra->meter->out.own, outs);
@@ -264,7 +283,7 @@ int ac_join_rate(struct ac_dispatcher *d, struct ac_rate *in, struct ac_rate *ou
 		return 0;
 	if ((in && in->map != d->map) || (out && out->map != d->map))
 		return ac_raise(d, EINVAL);
-	r = need_meter(d);
+	r = ac_need_meter_(d);
 	if (r < 0)
 		return ac_raise(d, -r);
 	if (d->flags & AC_IS_CLOSING)

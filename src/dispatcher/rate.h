@@ -32,6 +32,7 @@ struct ac_seat {
 struct ac_share {
 	struct ac_seat own, group;
 	bool waits;
+	uint64_t bytes; /* ever moved */
 };
 
 int ac_rate_make_(struct ac_map *m, double rate, double burst, struct ac_rate **ret_rate);
@@ -40,6 +41,12 @@ void ac_seat_leave_(struct ac_seat *s);
 void ac_seat_join_(struct ac_seat *s, struct ac_dispatcher *d, struct ac_rate *r);
 size_t ac_share_take_(struct ac_share *s, size_t wanted); /* 0: waits now */
 void ac_share_spend_(struct ac_share *s, size_t n);
-void ac_share_woken_(struct ac_seat *s); /* meter.c: a seat's turn has come */
+
+/* meter.c. Without a meter: 0, and nobody waits. */
+int ac_need_meter_(struct ac_dispatcher *d);
+uint64_t ac_metered_in_(const struct ac_dispatcher *d);
+uint64_t ac_metered_out_(const struct ac_dispatcher *d);
+bool ac_metered_waits_(const struct ac_dispatcher *d, unsigned event);
+void ac_share_woken_(struct ac_seat *s); /* its turn has come */
 
 #endif

@@ -34,12 +34,16 @@ void ac_sender_flush_(struct ac_sender *s)
 
 		s->out->blocked = n == -EAGAIN || (n >= 0 && (size_t)n < iov.iov_len);
 		if (n >= 0) {
-			ac_moved_(d);
+			ac_gave_(d);
 			ac_buf_drop_(b, (size_t)n);
 		} else if (n != -EAGAIN) {
 			ac_unsent_(d, (int)n);
 		}
 	}
+	if (!pending(s) || !s->out->blocked)
+		ac_output_goes_(d);
+	else if (!d->extra || !d->extra->waits)
+		ac_output_waits_(d);
 	if ((d->flags & AC_IS_LEAVING) && !pending(s))
 		ac_doom_(d, ac_close_reason_when_sent_(d), false);
 }

@@ -168,6 +168,13 @@ void ac_admit_(struct ac_dispatcher *d)
 	enrol(d->map, d);
 }
 
+static void relax(struct ac_map *m)
+{
+	m->stressed = false;
+	if (m->stress_said)
+		ac_map_log(m, AC_LOG_INFO, "stress is over: %zu connections", m->admitted);
+}
+
 void ac_discharge_(struct ac_dispatcher *d)
 {
 	if (!(d->flags & AC_IS_ADMITTED))
@@ -175,6 +182,8 @@ void ac_discharge_(struct ac_dispatcher *d)
 	d->flags &= ~AC_IS_ADMITTED;
 	d->map->admitted--;
 	strike(d->map, d);
+	if (d->map->stressed && d->map->admitted <= d->map->stress_ends)
+		relax(d->map);
 }
 
 static bool take_census(struct ac_map *m)

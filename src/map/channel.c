@@ -187,7 +187,7 @@ static void cancel_own_tasks(struct ac_dispatcher *d)
 {
 	if (!d->extra)
 		return;
-	ac_task_cancel(&d->extra->idle);
+	ac_task_cancel(&d->extra->deadline);
 	ac_task_cancel(&d->extra->rest);
 }
 

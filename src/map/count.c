@@ -28,6 +28,11 @@ const char *ac_counter_name(enum ac_counter which)
 		[AC_COUNT_INPUT_HELD] = "input held",
 		[AC_COUNT_OUTPUT_REFUSED] = "output refused",
 		[AC_COUNT_RATE_WAITS] = "rate waits",
+		[AC_COUNT_IDLE] = "idle",
+		[AC_COUNT_RECORD_LATE] = "record late",
+		[AC_COUNT_STALLED] = "stalled",
+		[AC_COUNT_TOO_SLOW] = "too slow",
+		[AC_COUNT_STRESS] = "stress",
 	};
 
 	return (unsigned)which < AC_COUNTERS ? names[which] : "";

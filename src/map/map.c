@@ -12,8 +12,9 @@
 #include <string.h>
 
 static const size_t default_limits[AC_LIMITS] = {
-	[AC_MAX_RECORD] = 65536,   [AC_HIGH_WATER] = 262144, [AC_LOW_WATER] = 65536,
-	[AC_MAX_OUTPUT] = 1 << 24, [AC_MAX_ACCEPTS] = 16,    [AC_MAX_PER_ADDRESS] = SIZE_MAX,
+	[AC_MAX_RECORD] = 65536,         [AC_HIGH_WATER] = 262144, [AC_LOW_WATER] = 65536,
+	[AC_MAX_OUTPUT] = 1 << 24,       [AC_MAX_ACCEPTS] = 16,    [AC_MAX_PER_ADDRESS] = SIZE_MAX,
+	[AC_MAX_RECORD_TIME] = SIZE_MAX, [AC_MAX_STALL] = 30000,
 };
 
 #define FEWEST_CONNECTIONS 16
@@ -66,6 +67,8 @@ static int map_init(struct ac_map *m, const struct ac_map_opts *opts)
 	if (r < 0)
 		return r;
 	m->spare = ac_sys_spare_();
+	m->stress_percent = 90;
+	m->stress_factor = 0.25;
 	m->edge = m->poller->cls->edge;
 	m->log = opts && opts->log ? opts->log : ac_log_stderr_;
 	m->log_arg = opts ? opts->log_arg : NULL;

@@ -61,9 +61,17 @@ struct ac_dialing {
 /* What few channels have. */
 struct ac_extra {
 	double timeout;
-	int64_t active;      /* when the last byte came or went */
-	struct ac_task idle; /* looks after the timeout */
-	struct ac_task rest; /* ends a listener's rest */
+	int64_t active;        /* when the last byte came or went */
+	int64_t gave;          /* and when the last one went */
+	int64_t record, waits; /* since when: a record is unfinished, output waits; 0: none */
+	uint64_t pace;         /* bytes a second, at least; 0: any */
+	double grace;          /* seconds before that counts */
+	uint64_t in_before, out_before; /* bytes when a record, a wait began … */
+	size_t held_before, held; /* … and what the kernel held then, and at the last look */
+	bool looked;              /* it has been looked at in this wait */
+	uint8_t late;             /* for ac_timed_out */
+	struct ac_task deadline;  /* looks after them */
+	struct ac_task rest;      /* ends a listener's rest */
 	struct ac_dialing *dialing;
 	size_t limits[AC_LIMITS]; /* 0: the class's */
 	void *secure;             /* the transport's */
@@ -153,6 +161,10 @@ struct ac_map {
 	struct ac_arrival *arrival; /* the connection that a listener is handing on */
 	size_t admitted;            /* channels that are ADMITTED … */
 	struct ac_census *census;   /* … by address; NULL: nobody has asked */
+	bool stressed, stress_said; /* nearly full: timeouts are shorter … */
+	size_t stress_ends;         /* … until there are no more than these */
+	unsigned stress_percent;
+	double stress_factor;
 	struct ac_tally counters[AC_COUNTERS];
 
 	struct ac_dispatcher *mailbox; /* closed before all others; NULL: none */
@@ -189,6 +201,13 @@ static inline void ac_moved_(struct ac_dispatcher *d)
 {
 	if (d->extra)
 		d->extra->active = ac_map_time_(d->map);
+}
+
+/* Bytes of its output went: nor stalled. */
+static inline void ac_gave_(struct ac_dispatcher *d)
+{
+	if (d->extra)
+		d->extra->active = d->extra->gave = ac_map_time_(d->map);
 }
 
 /* ---- map.c ---- */

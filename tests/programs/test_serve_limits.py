@@ -118,7 +118,31 @@ class Rates(ServeCase):
                 self.assertTrue(0.49 < took < 5, took)  # but for a burst of a quarter of a second
 
 
+class Reports(ServeCase):
+    def test_counters_are_told_when_asked(self):
+        server = self.serve("--max-connections", "1", "-q")
+        with server.connect() as one, server.connect() as two:
+            one.sendall(GET)
+            read_until(one, b"world\n")
+            read_until(two, b"</h1>\n")
+            server.process.send_signal(signal.SIGUSR1)
+            time.sleep(0.3)
+        self.assertIn("asyncore serve: 1 connections, under stress, accepted 1, over total 1",
+                      server.stop()[2])
+
+
 class Patience(ServeCase):
+    def test_client_below_the_least_rate_ends(self):
+        server = self.serve("--min-rate", "1000", "-q")
+        begin = time.monotonic()
+        with server.connect() as s:
+            s.sendall(post(b"Content-Length: 1000000"))
+            with self.assertRaises(ConnectionError):
+                while time.monotonic() - begin < 20:
+                    s.sendall(b"x" * 10)  # never silent for long
+                    time.sleep(0.1)
+        self.assertTrue(4 < time.monotonic() - begin < 9, time.monotonic() - begin)
+
     def test_slow_head_is_given_up_whatever_still_comes(self):
         for poller in POLLERS:
             server = self.serve("--head-timeout", "0.3", "--poller", poller)
