@@ -104,34 +104,6 @@ static void bad_hellos_leave_nothing(void **state)
 	ac_tls_free(tls);
 }
 
-/* The memory of handshakes goes with them. */
-static void many_handshakes_keep_no_memory(void **state)
-{
-	struct world *w = *state;
-	struct ac_tls *client = tls_client(), *server = tls_server(cert_file(A_TEST, CERT_GOOD));
-	size_t before = 0;
-
-	for (int i = 0; i < 400; i++) {
-		struct end e[2];
-		int fds[2];
-
-		w->trace_count = 0;
-		tcp_pair(fds);
-		end_adopt(w, &e[0], fds[0]);
-		end_adopt(w, &e[1], fds[1]);
-		assert_int_equal(ac_start_tls(&e[0].c->d, client, "a.test"), 0);
-		assert_int_equal(ac_start_tls(&e[1].c->d, server, NULL), 0);
-		UNTIL(w, e[0].secures && e[1].secures);
-		ac_close(&e[0].c->d);
-		UNTIL(w, e[1].closes);
-		if (i == 100)
-			before = mallinfo2().uordblks;
-	}
-	assert_true(mallinfo2().uordblks < before + (1 << 20));
-	ac_tls_free(client);
-	ac_tls_free(server);
-}
-
 /* A handshake that stalls, a byte now and then, ends when its time is up. */
 static void stalled_handshake_ends(void **state)
 {
@@ -408,12 +380,17 @@ static void errors_are_told_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(bad_hellos_leave_nothing),    EACH(many_handshakes_keep_no_memory),
-		EACH(stalled_handshake_ends),      EACH(deadline_ends_with_the_handshake),
-		EACH(old_versions_are_refused),    EACH(renegotiation_is_refused),
-		EACH(key_update_flood_is_bounded), EACH(spoilt_records_are_refused),
-		EACH(plain_text_is_refused),       EACH(reset_then_send),
-		EACH(reset_in_the_handshake),      EACH(errors_are_told_once),
+		EACH(bad_hellos_leave_nothing),
+		EACH(stalled_handshake_ends),
+		EACH(deadline_ends_with_the_handshake),
+		EACH(old_versions_are_refused),
+		EACH(renegotiation_is_refused),
+		EACH(key_update_flood_is_bounded),
+		EACH(spoilt_records_are_refused),
+		EACH(plain_text_is_refused),
+		EACH(reset_then_send),
+		EACH(reset_in_the_handshake),
+		EACH(errors_are_told_once),
 	};
 
 	return RUN(tests);
