@@ -107,6 +107,7 @@ static void bad_hellos_leave_nothing(void **state)
 /* A handshake that stalls, a byte now and then, ends when its time is up. */
 static void stalled_handshake_ends(void **state)
 {
+	static const char start[] = "\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03";
 	struct ac_tls_opts opts = { .server = true, .handshake_timeout = 0.3 };
 	struct world *w = *state;
 	struct ac_tls *server = tls_with(opts, cert_file(A_TEST, CERT_GOOD)), *client;
@@ -124,8 +125,7 @@ static void stalled_handshake_ends(void **state)
 	assert_int_equal(ac_start_tls(&e.c->d, server, NULL), 0);
 	assert_int_equal(ac_start_tls(&other.c->d, client, "a.test"), 0);
 	while (!(e.closes && other.closes) && n++ < 100) {
-		send(fds[1], "\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03" + (n < 11 ? n - 1 : 0),
-		     n < 11, MSG_NOSIGNAL);
+		send(fds[1], &start[n < 11 ? n - 1 : 0], n < 11, MSG_NOSIGNAL);
 		ac_poll(w->map, 0.02);
 	}
 	assert_true(ac_now(w->map) - begin >= 0.3);

@@ -2,6 +2,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -64,6 +65,36 @@ class Examples(unittest.TestCase):
         with s.makefile("rb") as f:
             for line in (b"one\r\n", b"two\r\n", b"three\r\n"):
                 self.assertEqual(f.readline(), line)
+
+    def certificate(self, name):
+        """A file with key and certificate, which vouches for itself."""
+        key, cert, both = (self.path + end for end in (".key", ".cert", ".pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-keyout", key,
+                        "-out", cert, "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name],
+                       check=True, capture_output=True)
+        with open(both, "w", encoding="ascii") as f:
+            for part in (cert, key):
+                with open(part, encoding="ascii") as g:
+                    f.write(g.read())
+        return both, cert
+
+    def greet(self, name, cert):
+        with ssl.create_default_context(cafile=cert).wrap_socket(self.connect(), server_hostname=name) as s:
+            s.sendall(b"one\ntwo\n")
+            with s.makefile("rb") as f:
+                self.assertEqual([f.readline(), f.readline()], [b"one\n", b"two\n"])
+
+    @unittest.skipUnless(os.path.exists(os.path.join(EXAMPLES, "tls_echo")), "built without TLS")
+    def test_tls_echo_and_a_new_certificate(self):
+        both, cert = self.certificate("a.test")
+        p = self.serve("tls_echo", both)
+        self.greet("a.test", cert)
+        both, cert = self.certificate("b.test")
+        p.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        self.greet("b.test", cert)
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            self.greet("a.test", cert)
 
     def test_http_request_handler_reads_headers_and_data(self):
         p = self.serve("http_request_handler", "3")
