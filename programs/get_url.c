@@ -311,7 +311,7 @@ int url_resolve(const struct url *base, const char *reference, struct url *ret_u
 {
 	char cleaned[URL_MAX];
 	struct parts p;
-	struct url u;
+	struct url u = { .target = "" };
 
 	if (clean(reference, cleaned, ret_why) < 0)
 		return -EINVAL;

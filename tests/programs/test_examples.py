@@ -57,6 +57,24 @@ class Examples(unittest.TestCase):
     def ends_well(self, p):
         self.assertEqual((p.wait(5), p.stderr.read()), (0, b""))
 
+    def test_relay(self):
+        target = socket.create_server(("127.0.0.1", 0))
+        target.settimeout(5)
+        self.addCleanup(target.close)
+        self.serve("relay", "127.0.0.1:%d" % target.getsockname()[1])
+        with self.connect() as s, target.accept()[0] as t:
+            s.sendall(b"question")
+            s.shutdown(socket.SHUT_WR)
+            t.settimeout(5)
+            asked = b""
+            while piece := t.recv(100):
+                asked += piece
+            self.assertEqual(asked, b"question")
+            t.sendall(b"answer")
+            t.close()
+            self.assertEqual(s.recv(100), b"answer")
+            self.assertEqual(s.recv(100), b"")
+
     def test_echo_server(self):
         self.serve("echo_server")
         s = self.connect()
