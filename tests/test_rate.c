@@ -179,7 +179,7 @@ static void sender_writes_no_faster_than_its_rate(void **state)
 	assert_int_equal(ac_sender_send(s, blob, sizeof(blob)), sizeof(blob));
 	sum = run(w, fds[1], false, SECONDS, &n);
 	assert_rate((double)sum, ac_now(w->map) - begin, RATE, BURST);
-	assert_int_equal(ac_sender_pending(s), sizeof(blob) - sum);
+	assert_in_range(ac_sender_pending(s), 1, sizeof(blob) - sum); /* some is on its way */
 	assert_true(n < 4000);
 	close(fds[1]);
 }

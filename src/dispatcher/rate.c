@@ -93,20 +93,30 @@ static double turn_of(const struct ac_rate *r)
 	double even = r->rate / TURNS_A_SECOND / (double)(r->waiting ? r->waiting : 1);
 	double least = r->burst < TURN_LEAST ? r->burst : TURN_LEAST;
 
-	return even > least ? even : least;
+	even = even > least ? even : least;
+	return even < r->burst ? even : r->burst;
 }
 
 static int give_turns(void *arg);
 
-static void wait_for_tokens(struct ac_rate *r)
+/* Fewer tokens are not worth a turn: they would be spent byte by byte as they drop. */
+static double worth_waking(const struct ac_rate *r)
 {
 	double need = r->rate / TURNS_A_SECOND;
-	int64_t wait;
 
 	if (need > r->burst)
 		need = r->burst;
-	if (need < 1)
-		need = 1;
+	return need < 1 ? 1 : need;
+}
+
+static void wait_for_tokens(struct ac_rate *r)
+{
+	double need = worth_waking(r), turn = turn_of(r);
+	int64_t wait;
+
+	if (need < turn)
+		need = turn;
+
 	wait = need > r->tokens ? (int64_t)((need - r->tokens) * 1e9 / r->rate) : 0;
 	ac_task_start_inner_(&r->task, r->map, r->filled + wait + 1000000, give_turns, r);
 }
@@ -119,12 +129,11 @@ static int give_turns(void *arg)
 
 	r->refs++;
 	refill(r);
-	while (r->head && r->tokens >= 1) {
+	while (r->head && r->tokens >= turn) {
 		struct ac_seat *s = r->head;
-		double part = r->tokens < turn ? r->tokens : turn;
 
-		s->credit += part;
-		r->tokens -= part;
+		s->credit += turn;
+		r->tokens -= turn;
 		take_out(s);
 		ac_share_woken_(s);
 	}
@@ -181,13 +190,15 @@ static double available(const struct ac_seat *s)
 
 static bool bound(struct ac_share *share, struct ac_seat *s, size_t *most)
 {
-	double n;
+	double n, least = (double)*most;
 
 	if (!s->rate)
 		return true;
 	refill(s->rate);
 	n = available(s);
-	if (n < 1) {
+	if (least > worth_waking(s->rate))
+		least = worth_waking(s->rate);
+	if (n < 1 || (s->credit < 1 && n < least)) {
 		share->waits = true;
 		ac_count_(s->d->map, AC_COUNT_RATE_WAITS);
 		stand_in_line(s);
