@@ -377,6 +377,36 @@ static void errors_are_told_once(void **state)
 	peer_close(&p);
 }
 
+/* Each allocation fails once, from the handshake on: what was sent arrives, or the channel is closed. */
+static void memory_runs_out_on_the_way(void **state)
+{
+	struct world *w = *state;
+	char *text = malloc(300000);
+
+	memset(text, 'x', 300000);
+	text[299999] = '\n';
+	for (long n = 1; n < 60; n++) {
+		struct end e[2];
+
+		w->trace_count = 0;
+		end_pair(w, e);
+		ac_set_terminator_count(e[1].c, 300000);
+		e[1].r->trace = NULL; /* too much to write down */
+		ac_push(e[0].c, text, 300000);
+		fail_allocation(n, false);
+		for (int i = 0; i < 400 && !(e[1].closes || e[0].closes || e[1].found); i++)
+			ac_poll(w->map, 0.005);
+		fail_allocation(0, false);
+		assert_true(e[0].closes || e[1].closes || e[1].found);
+		if (e[0].c)
+			ac_close(&e[0].c->d);
+		if (e[1].c)
+			ac_close(&e[1].c->d);
+		passes(w, 1);
+	}
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +421,7 @@ int main(void)
 		EACH(reset_then_send),
 		EACH(reset_in_the_handshake),
 		EACH(errors_are_told_once),
+		EACH(memory_runs_out_on_the_way),
 	};
 
 	return RUN(tests);

@@ -236,6 +236,7 @@ static int end_found(struct rec *r)
 {
 	struct end *e = r->arg;
 
+	e->found++;
 	return e->on_found ? e->on_found(e) : 0;
 }
 

@@ -36,7 +36,7 @@ struct end {
 	struct rec *r; /* NULL: closed */
 	struct ac_chat *c;
 	char *trace;
-	int connects, secures, errors, closes, error, reason;
+	int found, connects, secures, errors, closes, error, reason;
 	char detail[120];
 	int (*on_found)(struct end *e);
 	int (*on_secure)(struct end *e);
