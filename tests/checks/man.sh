@@ -9,6 +9,12 @@ for page in doc/man/*.[13]; do
 		while read -r other; do [ -f "doc/man/$other" ] || echo "no page $other"; done >>"$tmp/faults"
 	[ -s "$tmp/faults" ] && { cat "$tmp/faults"; echo "not ok $page"; } || echo "ok $page"
 done
+for page in doc/man/ac*.3 doc/man/asynchat.3; do
+	name=$(basename "$page" .3)
+	grep -q "^\.It Xr $name 3\$" doc/man/asyncore.3 || echo "$name"
+done >"$tmp/unlisted"
+[ -s "$tmp/unlisted" ] && echo "not ok asyncore(3) does not list $(tr '\n' ' ' <"$tmp/unlisted")" ||
+	echo "ok asyncore(3) lists every page"
 for section in ERRORS EXAMPLES BUGS; do
 	without=$(grep -L "^\.Sh $section" doc/man/*.3)
 	[ -z "$without" ] && echo "ok $section" || echo "not ok no $section in $without"
