@@ -1,6 +1,7 @@
 """test_proxy_tls.py: `asyncore proxy` with TLS on one side, on the other, and on both."""
 import hashlib
 import os
+import select
 import socket
 import ssl
 import struct
@@ -14,6 +15,22 @@ from tls_helper import TlsCase
 def reset(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(s.detach())
+
+
+def exchange(s, data, size):
+    """Sends data and reads so many bytes, both at once, on one thread: so ssl wants it."""
+    s.setblocking(False)
+    sent, got = 0, bytearray()
+    while sent < len(data) or len(got) < size:
+        try:
+            sent += s.send(data[sent:sent + 100000]) if sent < len(data) else 0
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        try:
+            got += s.recv(100000) if len(got) < size else b""
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            select.select([s], [s] if sent < len(data) else [], [], 0.05)
+    return got
 
 
 class ProxyTls(TlsCase):
@@ -54,23 +71,14 @@ class ProxyTls(TlsCase):
                 program = self.proxy(accepts, dials, "--poller", poller)
                 s, t = self.ends(program, accepts, dials)
                 up, down = os.urandom(3000000), os.urandom(1500000)
-                got = {}
-
-                def take(name, end, size):
-                    data = b""
-                    while len(data) < size:
-                        data += end.recv(100000)
-                    got[name] = data
-                threads = [threading.Thread(target=t.sendall, args=(down,)),
-                           threading.Thread(target=take, args=("up", t, len(up))),
-                           threading.Thread(target=take, args=("down", s, len(down)))]
-                for thread in threads:
-                    thread.start()
-                s.sendall(up)
-                for thread in threads:
-                    thread.join()
-                self.assertEqual(hashlib.sha256(got["up"]).digest(), hashlib.sha256(up).digest())
-                self.assertEqual(got["down"], down)
+                got = []
+                thread = threading.Thread(
+                    target=lambda: got.append(exchange(t, down, len(up))))
+                thread.start()
+                back = exchange(s, up, len(down))
+                thread.join()
+                self.assertEqual(hashlib.sha256(got[0]).digest(), hashlib.sha256(up).digest())
+                self.assertEqual(hashlib.sha256(back).digest(), hashlib.sha256(down).digest())
 
     def test_the_end_of_one_side_is_passed_on_as_such(self):
         for accepts, dials in ((True, False), (False, True), (True, True)):
