@@ -114,7 +114,7 @@ for file in "$tmp"/*.c; do
 	try "$name runs" sh -c "timeout 10 $program >$program.got"
 	[ -f "$program.prints" ] && try "$name prints what it says" diff "$program.prints" "$program.got"
 done
-for command in serve get echo chat talk run; do
+for command in serve get echo chat talk run proxy; do
 	"$build/asyncore" "$command" --help | grep -oE -- '--[a-z][a-z-]+' | grep -vx -- --help | sort -u >"$tmp/help"
 	sed -n "/^\.Ss $command\$/,/^\.S[sh] /{s/.*Fl -\([a-z][a-z-]*\).*/--\1/p}" doc/man/asyncore.1 | sort -u >"$tmp/page"
 	try "options of $command" diff "$tmp/help" "$tmp/page"
