@@ -54,6 +54,15 @@ try "resolve runs" "$tmp/names"
 try "tls builds" sh -c \
 	"gcc $tmp/tls.c -o $tmp/tls \$(pkg-config --cflags --libs asyncore-tls) -Wl,-rpath-link,$lib"
 try "tls runs" "$tmp/tls"
+# In front of the shared ones: who links the static ones needs what these were linked with, too.
+mkdir "$tmp/archives" && cp "$lib"/*.a "$tmp/archives"
+for part in "zip compress" "names resolve" "tls tls"; do
+	program=${part% *} name=asyncore-${part#* }
+	try "$name builds from archives" sh -c "gcc -L$tmp/archives $tmp/$program.c -o $tmp/$program-static \
+		\$(pkg-config --static --cflags --libs $name)"
+	try "$name runs from archives" "$tmp/$program-static"
+	try "$name is in the program" sh -c "! readelf -d $tmp/$program-static | grep -q libasyncore"
+done
 try "soname" sh -c "readelf -d $lib/libasyncore.so | grep -q 'SONAME.*libasyncore.so.0'"
 cat >"$tmp/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.13)
