@@ -160,7 +160,8 @@ void ac_tls_begin_(struct ac_tls_link *l)
 {
 	l->asked = false;
 	l->budget = BUDGET;
-	ERR_clear_error();
+	if (ERR_peek_error()) /* clearing costs more than looking */
+		ERR_clear_error();
 }
 
 static void end_output(struct ac_tls_link *l)
