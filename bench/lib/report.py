@@ -145,7 +145,7 @@ def micro_table(micro):
 
 def serve_table(serve):
     """Files over HTTP beside nginx."""
-    print("\nfiles over HTTP: asyncore serve beside nginx with one worker, both without access log")
+    print("\nfiles over HTTP: asyncore serve beside nginx, both without access log; ÷ nginx with one worker")
     for work in serve["works"]:
         print("  %-*s %12s %16s %9s   quartiles" % (WIDTH + 8, work["title"], work["rate_unit"],
                                                     work["cpu_unit"], "÷ nginx"))

@@ -1,4 +1,4 @@
-"""`asyncore serve` beside nginx: small files and a large one, requests a second and CPU for each."""
+"""`asyncore serve` beside nginx: small files and a large one, in clear and under TLS, one worker and two."""
 import glob
 import os
 import re
@@ -7,6 +7,8 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import dataclass
+from typing import Tuple
 
 from . import children, rounds, stats
 from .children import Failed
@@ -15,7 +17,7 @@ SMALL = 1024
 CONNECTIONS = 50
 GIGA = 1000000000
 NGINX_CONF = """daemon off;
-worker_processes 1;
+worker_processes {workers};
 error_log stderr crit;
 pid {folder}/nginx.pid;
 {user}
@@ -29,13 +31,43 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    server {{ listen 127.0.0.1:{port}; root {root}; }}
+    ssl_certificate {certificate};
+    ssl_certificate_key {certificate};
+    server {{ listen 127.0.0.1:{port}{ssl}; root {root}; }}
 }}
 """
 WORKS = (("keep-alive", "1 KB file, keep-alive", "requests/s", "CPU µs/request"),
          ("close", "1 KB file, Connection: close", "requests/s", "CPU µs/request"),
-         ("large", "large file", "MB/s", "CPU ms/GB"))
-LABELS = {"ours": "asyncore serve", "nginx": "nginx"}
+         ("large", "large file", "MB/s", "CPU ms/GB"),
+         ("tls", "1 KB file, TLS 1.3, keep-alive", "requests/s", "CPU µs/request"),
+         ("tls-close", "1 KB file, TLS 1.3, a handshake each", "requests/s", "CPU µs/request"),
+         ("cores", "1 KB file, keep-alive, load and servers on all cores", "requests/s",
+          "CPU µs/request"),
+         ("tls-cores", "the same, a TLS handshake each", "requests/s", "CPU µs/request"))
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of those compared: in each work beside nginx with one worker."""
+    name: str
+    label: str
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A server is started once for each of these, and does its works in turn."""
+    works: Tuple[str, ...]
+    tls: bool = False
+    pinned: bool = True                # server and load have a core each
+
+
+ONE = (Server("ours", "asyncore serve"), Server("nginx", "nginx"))
+TWO = (Server("ours", "asyncore serve, 2 workers", 2), Server("nginx", "nginx, 2 workers", 2))
+SETTINGS = (Setting(("keep-alive", "close", "large")),
+            Setting(("tls", "tls-close"), tls=True),
+            Setting(("cores",), pinned=False),
+            Setting(("tls-cores",), tls=True, pinned=False))
 
 
 def free_port():
@@ -89,14 +121,19 @@ class Site:
             f.write(b"x" * (SMALL - 1) + b"\n")
         make_large(os.path.join(self.root, "large"), size)
 
-    def command(self, name, port):
+    def command(self, server, setting, port):
         """How one of them is started."""
-        if name == "ours":
-            return [self.bench.build.asyncore, "serve", self.root, "--quiet", "--listen",
-                    "127.0.0.1:%d" % port]
+        certificate = self.bench.certificate()
+        if server.name == "ours":
+            return ([self.bench.build.asyncore, "serve", self.root, "--quiet", "--listen",
+                     "127.0.0.1:%d" % port]
+                    + (["--workers", str(server.workers)] if server.workers > 1 else [])
+                    + (["--tls", certificate, certificate] if setting.tls else []))
         conf = os.path.join(self.folder, "nginx.conf")
         with open(conf, "w") as f:
             f.write(NGINX_CONF.format(folder=self.folder, root=self.root, port=port,
+                                      workers=server.workers, certificate=certificate,
+                                      ssl=" ssl" if setting.tls else "",
                                       user="user root;" if os.geteuid() == 0 else ""))
         return [self.nginx, "-c", conf, "-p", self.folder, "-e", "stderr"]
 
@@ -111,25 +148,27 @@ class Site:
         return None
 
 
-def workers(child, name):
-    """The processes whose time counts: nginx's worker, not its master."""
-    if name == "ours":
+def workers(child, server):
+    """The processes whose time counts: nginx's workers, not their master."""
+    if server.name == "ours":
         return [child.pid]
     for _ in range(100):
         with open("/proc/%d/task/%d/children" % (child.pid, child.pid)) as f:
             pids = [int(pid) for pid in f.read().split()]
-        if pids:
+        if len(pids) >= server.workers:
             return pids
         time.sleep(0.02)
     raise Failed("nginx has no worker")
 
 
-def small_files(site, port, how, seconds):
+def small_files(site, port, setting, work, seconds):
     """(requests, seconds) of wrk."""
-    argv = ["wrk", "-t1", "-c%d" % CONNECTIONS, "-d%ds" % max(1, round(seconds))]
-    if how == "close":
+    argv = ["wrk", "-t%d" % (1 if setting.pinned else 2), "-c%d" % CONNECTIONS,
+            "-d%ds" % max(1, round(seconds))]
+    if work.endswith("close") or work == "tls-cores":
         argv += ["-H", "Connection: close"]
-    out = children.output(argv + ["http://127.0.0.1:%d/small.txt" % port], site.bench.cores[-1],
+    url = "%s://127.0.0.1:%d/small.txt" % ("https" if setting.tls else "http", port)
+    out = children.output(argv + [url], site.bench.cores[-1] if setting.pinned else None,
                           seconds + 30)
     found = re.search(r"(\d+) requests in ([\d.]+)(m?s)", out)
     bad = re.search(r"Non-2xx.*", out)
@@ -147,16 +186,17 @@ def large_file(site, port):
     return int(out) / GIGA, time.monotonic() - start
 
 
-def measure(site, name, seconds):
+def measure(site, server, setting, seconds):
     """Each work in turn on one fresh server: {work: (rate, CPU a unit) or Failed}."""
     port, found = free_port(), {}
-    child = children.start(site.command(name, port), site.bench.cores[0])
+    child = children.start(site.command(server, setting, port),
+                           site.bench.cores[0] if setting.pinned else None)
     try:
         wait_for_port(child, port)
-        pids = workers(child, name)
-        for work, *_ in WORKS:
+        pids = workers(child, server)
+        for work in setting.works:
             try:
-                found[work] = one_work(site, port, work, pids, seconds)
+                found[work] = one_work(site, port, setting, work, pids, seconds)
             except Failed as e:
                 found[work] = e
     finally:
@@ -164,7 +204,7 @@ def measure(site, name, seconds):
     return found
 
 
-def one_work(site, port, work, pids, seconds):
+def one_work(site, port, setting, work, pids, seconds):
     """(rate, CPU a unit): requests/s and µs, or MB/s and ms for a GB."""
     reason = site.why_not("", work)
     if reason:
@@ -173,46 +213,62 @@ def one_work(site, port, work, pids, seconds):
     if work == "large":
         count, took = large_file(site, port)
         return count * 1000 / took, (cpu_ns(pids) - before) / 1e6 / count
-    count, took = small_files(site, port, work, seconds)
+    count, took = small_files(site, port, setting, work, seconds)
     return count / took, (cpu_ns(pids) - before) / 1e3 / count
 
 
+def rows_of(values):
+    """One work's: medians, and ratios to nginx with one worker."""
+    good = {server: [v if isinstance(v, tuple) else (None, None) for v in results]
+            for server, results in values.items()}
+    reference = [v[1] for v in good.get(ONE[1], [])]
+    return [{"server": server.name, "label": server.label,
+             "rate": stats.median([v[0] for v in results]),
+             "cpu": stats.median([v[1] for v in results]),
+             "ratio": stats.spread(stats.ratios([v[1] for v in results], reference))}
+            for server, results in good.items() if any(v[0] for v in results)]
+
+
 def summary(found, size):
-    """For the document: medians of the rounds, ratios within them."""
+    """For the document."""
     works = []
     for name, title, rate_unit, cpu_unit in WORKS:
-        values = {server: [r.get(name) for r in results] for server, results in found.items()}
-        good = {server: [v if isinstance(v, tuple) else (None, None) for v in results]
-                for server, results in values.items()}
-        rows = [{"server": server, "label": LABELS[server],
-                 "rate": stats.median([v[0] for v in results]),
-                 "cpu": stats.median([v[1] for v in results]),
-                 "ratio": stats.spread(stats.ratios([v[1] for v in results],
-                                                    [v[1] for v in good.get("nginx", [])]))}
-                for server, results in good.items() if any(v[0] for v in results)]
-        absent = [{"label": LABELS[server], "reason": str(next(
-            (v for v in results if isinstance(v, Failed)), "not measured"))}
+        values = {server: [r[name] for r in results if name in r]
+                  for server, results in found.items()}
+        values = {server: results for server, results in values.items() if results}
+        absent = [{"label": server.label,
+                   "reason": str(next((v for v in results if isinstance(v, Failed)), "not measured"))}
                   for server, results in values.items()
                   if not any(isinstance(v, tuple) for v in results)]
         title = "%d MiB file" % (size >> 20) if name == "large" else title
         works.append({"name": name, "title": title, "rate_unit": rate_unit, "cpu_unit": cpu_unit,
-                      "rows": rows, "absent": absent})
+                      "rows": rows_of(values), "absent": absent})
     return works
+
+
+def one_round(site, server, seconds):
+    """All its works, each setting on a fresh server."""
+    found = {}
+    for setting in SETTINGS:
+        if server.workers > 1 and setting.pinned:
+            continue
+        try:
+            found.update(measure(site, server, setting, seconds))
+        except Failed as e:
+            found.update({work: e for work in setting.works})
+    return found
 
 
 def run(bench, round_count, quick):
     """All rounds, the servers in turn first."""
     site = Site(bench, 256 * 1024 * 1024 if quick else 1 << 30)
-    absent = [{"label": LABELS[n], "reason": site.why_not(n, "large")} for n in LABELS
-              if site.why_not(n, "large")]
-    servers = [n for n in LABELS if not site.why_not(n, "large")]
-    found = {n: [] for n in servers}
+    absent = [{"label": s.label, "reason": site.why_not(s.name, "large")} for s in ONE
+              if site.why_not(s.name, "large")]
+    servers = [s for s in ONE + TWO if not site.why_not(s.name, "large")]
+    found = {s: [] for s in servers}
     for i in range(round_count):
-        for name in rounds.rotated(servers, i, round_count) if servers else ():
-            rounds.note("serve: round %d of %d: %s" % (i + 1, round_count, LABELS[name]))
-            try:
-                found[name].append(measure(site, name, 1 if quick else bench.seconds * 2))
-            except Failed as e:
-                found[name].append({work[0]: e for work in WORKS})
+        for server in rounds.rotated(servers, i, round_count) if servers else ():
+            rounds.note("serve: round %d of %d: %s" % (i + 1, round_count, server.label))
+            found[server].append(one_round(site, server, 1 if quick else bench.seconds * 2))
     rounds.note("")
     return {"works": summary(found, site.size), "absent": absent}
