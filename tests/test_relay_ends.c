@@ -3,6 +3,30 @@
 
 #include "../src/map/map.h"
 
+#include <fcntl.h>
+
+/* A client who resets just when the kernel is asked to splice what came from it. */
+static int resets_in_splice = -1;
+
+ssize_t __real_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags);
+ssize_t __wrap_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags);
+
+ssize_t __wrap_splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
+{
+	static char text[65536];
+	int type;
+	bool from_socket =
+		getsockopt(in, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) }) == 0;
+
+	if (resets_in_splice >= 0 && from_socket) {
+		while (recv(in, text, sizeof(text), MSG_DONTWAIT) > 0)
+			;
+		reset(resets_in_splice);
+		resets_in_splice = -1;
+	}
+	return __real_splice(in, in_at, out, out_at, len, flags);
+}
+
 static void half_close(struct world *w, bool by_client)
 {
 	struct line l;
@@ -78,6 +102,31 @@ static void reset_while_the_other_does_not_read(void **state)
 		r = outcome(w, l.target);
 	assert_int_equal(r, -ECONNRESET);
 	close(l.target);
+}
+
+/* The kernel says it once, to splice; asked again it would call it an end. */
+static void reset_that_splice_is_told_of_is_no_end(void **state)
+{
+	struct world *w = *state;
+	struct line l;
+	struct stream s = { 6, .size = 64 << 20 };
+	ssize_t r = 1;
+
+	join(w, &l, tcp_pair);
+	s.from = l.client;
+	s.to = l.target;
+	resets_in_splice = l.client;
+	for (int i = 0; i < 2000 && resets_in_splice >= 0; i++) {
+		write_some(&s, PIECE);
+		read_some(&s, PIECE);
+		ac_poll(w->map, 0.001);
+	}
+	assert_int_equal(resets_in_splice, -1);
+	while (r > 0)
+		r = outcome(w, l.target);
+	assert_int_equal(r, -ECONNRESET);
+	close(l.target);
+	UNTIL(w, ac_map_channels(w->map) == 0);
 }
 
 static void reader_lost_with_much_under_way(void **state)
@@ -166,6 +215,7 @@ int main(void)
 		EACH(half_close_is_kept_each_way),
 		EACH(reset_of_one_resets_the_other),
 		EACH(reset_while_the_other_does_not_read),
+		EACH(reset_that_splice_is_told_of_is_no_end),
 		EACH(reader_lost_with_much_under_way),
 		EACH(closed_by_the_program_delivers_what_is_under_way),
 		EACH(refused_target_resets_the_client),

@@ -214,8 +214,15 @@ static bool has_pipe(struct ac_relay *r, struct ac_relay *to)
 	return to->out->pipe;
 }
 
-/* Bytes moved; 0: recv is to say what there is. */
-static size_t splice_over(struct ac_relay *r, struct ac_relay *to)
+/* Nothing for it yet, or it cannot be done like this: recv knows. All else is an error of the connection. */
+static bool asks_recv(ssize_t n)
+{
+	return n == 0 || n == -EAGAIN || n == -EINVAL || n == -ENOMEM || n == -ENOSYS ||
+	       n == -EPERM;
+}
+
+/* Bytes moved; 0: recv is to say what there is. The kernel tells an error once: recv would call it an end. */
+static ssize_t splice_over(struct ac_relay *r, struct ac_relay *to)
 {
 	ssize_t n = 0;
 
@@ -224,12 +231,12 @@ static size_t splice_over(struct ac_relay *r, struct ac_relay *to)
 	if (n <= 0) {
 		r->state &= (uint16_t)~IS_BULK;
 		drop_flow(to);
-		return 0;
+		return asks_recv(n) ? 0 : n;
 	}
 	r->received += (uint64_t)n;
 	to->out->piped = (size_t)n;
 	flush(to);
-	return (size_t)n;
+	return n;
 }
 
 static bool may_read(const struct ac_relay *r)
@@ -246,7 +253,9 @@ static int handle_read(struct ac_dispatcher *d)
 	if (!may_read(r)) /* fired by hand */
 		return -EAGAIN;
 	do {
-		n = r->state & IS_BULK ? (ssize_t)splice_over(r, r->other) : 0;
+		n = r->state & IS_BULK ? splice_over(r, r->other) : 0;
+		if (n < 0)
+			return (int)ac_received_(d, n);
 		if (n == 0)
 			n = copy(r, r->other);
 		if (n <= 0)

@@ -57,7 +57,8 @@ struct ac_transport {
 	ssize_t (*recv)(struct ac_dispatcher *d, void *buffer, size_t size);
 	ssize_t (*send)(struct ac_dispatcher *d, const struct iovec *iov, int count, bool more);
 	/* Into a pipe, and out of one that holds len bytes. Of what comes in only recv knows whether it is
-	 * exhausted or has ended: 0 and -errno of splice_in mean "ask recv". NULL: never. */
+	 * exhausted or has ended: 0 and -EAGAIN of splice_in mean "ask recv". An error of the connection is told
+	 * once, by whoever is asked first. NULL: never. */
 	ssize_t (*splice_in)(struct ac_dispatcher *d, int pipe, size_t len);
 	ssize_t (*splice_out)(struct ac_dispatcher *d, int pipe, size_t len);
 	/* -EINVAL where it cannot be done without a copy. NULL: never. */
