@@ -31,6 +31,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    ssl_protocols TLSv1.3;
     ssl_certificate {certificate};
     ssl_certificate_key {certificate};
     server {{ listen 127.0.0.1:{port}{ssl}; root {root}; }}
