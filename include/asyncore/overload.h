@@ -102,8 +102,8 @@ AC_API int ac_set_min_rate(struct ac_dispatcher *d, uint64_t bytes_per_second, d
 
 /*
  * With more connections than `percent` of AC_MAX_CONNECTIONS (90), until ten percent less are left, all these
- * times and ac_set_timeout's are multiplied by `factor` (0.25), but not below one second. -EINVAL unless percent
- * is 10 to 100, and factor above 0 and at most 1.
+ * times, ac_set_timeout's and those of TLS handshakes are multiplied by `factor` (0.25), but not below one
+ * second. -EINVAL unless percent is 10 to 100, and factor above 0 and at most 1.
  */
 AC_API int ac_map_set_stress(struct ac_map *map, unsigned percent, double factor);
 AC_API bool ac_map_stressed(const struct ac_map *map);

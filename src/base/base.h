@@ -110,8 +110,8 @@ int ac_sys_source_member_(int fd, bool joins, const struct ac_addr *group,
 int ac_sys_multicast_interface_(int fd, unsigned interface_index); /* of an IPv4 socket */
 
 /* ---- fork.c ---- */
-extern unsigned ac_forks_;  /* how many lie between the first process and this one … */
-void ac_count_forks_(void); /* … counted from the first call on */
+AC_API extern unsigned ac_forks_; /* how many lie between the first process and this one … */
+void ac_count_forks_(void);       /* … counted from the first call on */
 
 /* ---- cpu.c ---- */
 unsigned ac_sys_processors_(void); /* that this thread may use; at least 1 */

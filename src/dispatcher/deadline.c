@@ -18,8 +18,7 @@
 
 static int look(void *arg);
 
-/* The time that is allowed now. */
-static int64_t scaled(const struct ac_map *m, int64_t time)
+int64_t ac_patience_(const struct ac_map *m, int64_t time)
 {
 	int64_t least = time < SECOND ? time : SECOND, less;
 
@@ -33,7 +32,7 @@ static int64_t limit_time(const struct ac_dispatcher *d, enum ac_limit which)
 {
 	size_t ms = ac_limit_(d, which);
 
-	return ms > (size_t)(NEVER / 4000000) ? NEVER : scaled(d->map, (int64_t)ms * 1000000);
+	return ms > (size_t)(NEVER / 4000000) ? NEVER : ac_patience_(d->map, (int64_t)ms * 1000000);
 }
 
 /* What `bytes` allow at the lowest pace, beyond the grace. */
@@ -42,7 +41,7 @@ static int64_t pace_time(const struct ac_dispatcher *d, uint64_t bytes)
 	const struct ac_extra *e = d->extra;
 	double seconds = (double)bytes / (double)e->pace;
 
-	return scaled(d->map, ac_ns_(e->grace)) + ac_ns_(seconds);
+	return ac_patience_(d->map, ac_ns_(e->grace)) + ac_ns_(seconds);
 }
 
 /* Bytes of ours that its kernel has not acknowledged. */
@@ -73,7 +72,7 @@ static int64_t next_look(const struct ac_dispatcher *d)
 	int64_t due = NEVER, stall = limit_time(d, AC_MAX_STALL);
 
 	if (e->timeout > 0)
-		due = first_of(due, e->active, scaled(d->map, ac_ns_(e->timeout)));
+		due = first_of(due, e->active, ac_patience_(d->map, ac_ns_(e->timeout)));
 	if (e->record)
 		due = first_of(due, e->record, limit_time(d, AC_MAX_RECORD_TIME));
 	if (e->waits)
@@ -200,7 +199,7 @@ static int look(void *arg)
 {
 	struct ac_dispatcher *d = arg;
 	struct ac_extra *e = d->extra;
-	int64_t now = ac_map_time_(d->map), idle = scaled(d->map, ac_ns_(e->timeout));
+	int64_t now = ac_map_time_(d->map), idle = ac_patience_(d->map, ac_ns_(e->timeout));
 	enum ac_timeout late = judge_output(d, now);
 
 	if (late == AC_IN_TIME)

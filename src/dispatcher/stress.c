@@ -16,6 +16,8 @@ static void bring_forward(struct ac_map *m)
 
 		if (d && d->extra && d->extra->deadline.link)
 			ac_look_later_(d);
+		if (d && d->transport->hurried)
+			d->transport->hurried(d);
 	}
 }
 

@@ -306,6 +306,10 @@ void ac_take_left_over_(struct ac_dispatcher *d); /* that came before it was for
 void ac_turn_(struct ac_dispatcher *d,
               unsigned forced); /* forced: events it hears whatever it wants */
 
+/* ---- deadline.c ---- */
+/* What is left of a time under stress; all of it without. */
+AC_API int64_t ac_patience_(const struct ac_map *m, int64_t time);
+
 /* ---- task.c ---- */
 #define AC_TASK_INNER 2u /* the library's own: keeps no loop going, runs also under AC_TASKS_HOLD */
 AC_API void ac_task_start_inner_(struct ac_task *t, struct ac_map *m, int64_t due, ac_task_fn *fn,

@@ -62,10 +62,10 @@ static int late(void *arg)
 
 void ac_tls_await_(struct ac_tls_link *l)
 {
-	int64_t most = ac_ns_(l->tls->opts.handshake_timeout), now = ac_map_time_(l->d->map);
+	int64_t most = ac_patience_(l->d->map, ac_ns_(l->tls->opts.handshake_timeout));
 
 	ac_task_cancel(&l->deadline);
-	ac_task_start_inner_(&l->deadline, l->d->map, now + most, late, l);
+	ac_task_start_inner_(&l->deadline, l->d->map, ac_map_time_(l->d->map) + most, late, l);
 }
 
 /* A certificate is not believed: OpenSSL's text, and whose it was to be. */
@@ -214,6 +214,15 @@ static void moved(struct ac_dispatcher *d)
 		ac_tls_await_(ac_tls_link_(d));
 }
 
+static void hurried(struct ac_dispatcher *d)
+{
+	struct ac_tls_link *l = ac_tls_link_(d);
+	int64_t most = ac_patience_(d->map, ac_ns_(l->tls->opts.handshake_timeout));
+
+	if (ac_task_pending(&l->deadline) && ac_map_time_(d->map) + most < l->deadline.due)
+		ac_tls_await_(l);
+}
+
 void ac_tls_link_free_(struct ac_tls_link *l)
 {
 	ac_task_cancel(&l->deadline);
@@ -226,14 +235,18 @@ void ac_tls_link_free_(struct ac_tls_link *l)
 	ac_free_(l);
 }
 
-/* A session stays good for the next connection unless something was wrong with this one. */
+/* A session stays good for the next connection unless something was wrong with this one. What a forked child only
+ * has a copy of it lets go without a word: the next record is its parent's. */
 static void finish(struct ac_dispatcher *d)
 {
 	struct ac_tls_link *l = ac_tls_link_(d);
 
 	if (d->transport == &ac_transport_tls_) {
-		ac_tls_flush_(l);
-		if (!ac_tls_left_(l) && d->reason <= 0)
+		bool ours = l->forks == ac_forks_;
+
+		if (ours)
+			ac_tls_flush_(l);
+		if (ours && !ac_tls_left_(l) && d->reason <= 0)
 			notify(l);
 		if (!l->failed)
 			SSL_set_shutdown(l->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -281,5 +294,6 @@ const struct ac_transport ac_transport_tls_ = {
 	.shutdown = end,
 	.discarded = discarded,
 	.moved = moved,
+	.hurried = hurried,
 	.finish = finish,
 };

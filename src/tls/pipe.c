@@ -160,6 +160,7 @@ void ac_tls_begin_(struct ac_tls_link *l)
 {
 	l->asked = false;
 	l->budget = BUDGET;
+	l->forks = ac_forks_;
 	if (ERR_peek_error()) /* clearing costs more than looking */
 		ERR_clear_error();
 }

@@ -60,7 +60,8 @@ struct ac_tls_link {
 	struct ac_buf out;
 	char *batch; /* ciphertext is put together here; NULL: it goes out as it comes */
 	size_t batch_len;
-	size_t budget; /* bytes that may still be read from the kernel for this call */
+	unsigned forks; /* when it spoke last: in another process the stream is not its own */
+	size_t budget;  /* bytes that may still be read from the kernel for this call */
 	struct ac_task deadline;
 	int read_error, write_error; /* of the kernel's */
 	int failed;                  /* of ours: it is over */

@@ -78,6 +78,7 @@ struct ac_transport {
 	int (*shutdown)(struct ac_dispatcher *d, int how);
 	void (*discarded)(struct ac_dispatcher *d); /* queued output was thrown away */
 	void (*moved)(struct ac_dispatcher *d);     /* to another map, whose tasks it needs now */
+	void (*hurried)(struct ac_dispatcher *d);   /* its map is under stress from now on */
 	void (*finish)(struct ac_dispatcher *d);    /* the descriptor is about to be closed */
 };
 
