@@ -51,6 +51,20 @@ struct ac_map *program_map(const char *name, const char *poller)
 	return map;
 }
 
+int program_no_map(const char *poller)
+{
+	return poller && !ac_has(poller) ? STATUS_USAGE : STATUS_FAILED;
+}
+
+int program_loop(struct ac_map *map, const char *name)
+{
+	int r = ac_loop(map, NULL);
+
+	if (r < 0)
+		ac_explain(map, name);
+	return r < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
 struct stopper {
 	struct ac_signals s;
 	void (*stop)(void *arg);
@@ -170,22 +184,20 @@ int program_secure(struct ac_dispatcher *d)
 static int run(const struct program_server *s, const char *poller, const char *address)
 {
 	struct running running = { s, program_map(s->name, poller) };
-	int r;
+	int status = STATUS_FAILED, r;
 
 	if (!running.map)
-		return poller && !ac_has(poller) ? STATUS_USAGE : STATUS_FAILED;
+		return program_no_map(poller);
 	r = program_on_stop(running.map, stop_server, &running);
 	if (r == 0)
 		r = tls_reload_on_hangup(running.map, s->name, secure);
 	if (r < 0)
 		program_fail(STATUS_FAILED, s->name, "%s", strerror(-r));
-	else if (!(s->open ? s->open(running.map, address)
-	                   : program_listen(running.map, s->listener, s->name, "", address)))
-		r = -1;
-	else if ((r = ac_loop(running.map, NULL)) < 0)
-		ac_explain(running.map, s->name);
+	else if (s->open ? s->open(running.map, address)
+	                 : program_listen(running.map, s->listener, s->name, "", address))
+		status = program_loop(running.map, s->name);
 	ac_map_free(running.map);
-	return r < 0 ? STATUS_FAILED : STATUS_OK;
+	return status;
 }
 
 enum { TLS = 256 };

@@ -23,6 +23,10 @@ int program_usage(const char *name);
 
 /* A map with a poller of that name (NULL: the best); NULL after one clear line on stderr. */
 struct ac_map *program_map(const char *name, const char *poller);
+int program_no_map(const char *poller); /* the status then */
+
+/* Runs it to its end; the status. */
+int program_loop(struct ac_map *map, const char *name);
 
 /* Calls stop(arg) once, at the first SIGINT or SIGTERM; a second one ends the program at once. The
  * signals are blocked from now on and read from a descriptor. 0, or -errno. */

@@ -169,7 +169,7 @@ static int run(const struct options *o, struct proxy *p)
 
 	p->map = program_map("proxy", o->poller);
 	if (!p->map)
-		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+		return program_no_map(o->poller);
 	if (names_use(p->map, "proxy", NULL) != STATUS_OK)
 		return STATUS_FAILED;
 	r = program_on_stop(p->map, stop, p);
@@ -181,10 +181,7 @@ static int run(const struct options *o, struct proxy *p)
 	if (!p->listener)
 		return STATUS_FAILED;
 	((struct proxy_listener *)p->listener)->proxy = p;
-	r = ac_loop(p->map, NULL);
-	if (r < 0)
-		ac_explain(p->map, "proxy");
-	return r < 0 ? STATUS_FAILED : STATUS_OK;
+	return program_loop(p->map, "proxy");
 }
 
 int cmd_proxy(int argc, char **argv)

@@ -99,7 +99,7 @@ static int run(const struct options *o, struct run *r)
 
 	r->map = program_map("run", o->poller);
 	if (!r->map)
-		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+		return program_no_map(o->poller);
 	status = program_on_stop(r->map, stop, r);
 	if (status < 0)
 		return program_fail(STATUS_FAILED, "run", "%s", strerror(-status));
@@ -107,10 +107,7 @@ static int run(const struct options *o, struct run *r)
 	if (!r->listener)
 		return STATUS_FAILED;
 	((struct run_listener *)r->listener)->run = r;
-	status = ac_loop(r->map, NULL);
-	if (status < 0)
-		ac_explain(r->map, "run");
-	return status < 0 ? STATUS_FAILED : STATUS_OK;
+	return program_loop(r->map, "run");
 }
 
 int cmd_run(int argc, char **argv)

@@ -242,7 +242,7 @@ static int run(const struct serve_options *o, struct http_server *s)
 
 	s->map = program_map("serve", o->poller);
 	if (!s->map)
-		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+		return program_no_map(o->poller);
 	if (serve_set_limits(s, o, 1) != STATUS_OK)
 		return STATUS_FAILED;
 	r = program_on_stop(s->map, stop, s);
@@ -254,10 +254,7 @@ static int run(const struct serve_options *o, struct http_server *s)
 		return program_fail(STATUS_FAILED, "serve", "%s", strerror(-r));
 	if (listen_all(o, s) != STATUS_OK)
 		return STATUS_FAILED;
-	r = ac_loop(s->map, NULL);
-	if (r < 0)
-		ac_explain(s->map, "serve");
-	return r < 0 ? STATUS_FAILED : STATUS_OK;
+	return program_loop(s->map, "serve");
 }
 
 int cmd_serve(int argc, char **argv)

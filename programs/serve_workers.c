@@ -165,7 +165,7 @@ int serve_workers(const struct serve_options *o, const struct http_server *model
 	if (c->map)
 		status = run(c);
 	else
-		status = o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+		status = program_no_map(o->poller);
 	ac_map_free(c->map);
 	free(c);
 	return status;

@@ -180,7 +180,7 @@ static int talk(const struct options *o)
 	int r;
 
 	if (!map)
-		return o->poller && !ac_has(o->poller) ? STATUS_USAGE : STATUS_FAILED;
+		return program_no_map(o->poller);
 	if (o->udp) {
 		status = udp_talk(map, o->address);
 		ac_map_free(map);
