@@ -39,7 +39,7 @@ struct ac_tls_opts {
 	const char *ca_file;      /* trusted certificates (PEM); with ca_dir NULL … */
 	const char *ca_dir;       /* … and both NULL: the system's */
 	const char *const *alpn;  /* protocols by preference, the last is NULL; NULL: none */
-	double handshake_timeout; /* seconds; 0: 10; INFINITY: none */
+	double handshake_timeout; /* seconds; 0: 10; INFINITY: none; less under stress */
 	/* The handshake is done: before handle_connect where that is called. As a handler: may push, close, fail. */
 	int (*handle_secure)(struct ac_dispatcher *d);
 };
