@@ -59,10 +59,12 @@ static int set_up(struct ac_map *map, unsigned index, void *arg)
 		r = -ENOMEM;
 	for (size_t i = 0; i < c->o->listeners && r == 0; i++)
 		r = listen_shared(c, s, i, index);
-	if (r < 0)
+	if (r < 0) {
+		ac_rate_free(s->rate_all);
 		free(s);
-	else
+	} else {
 		c->servers[index] = s;
+	}
 	return r;
 }
 

@@ -293,6 +293,8 @@ static void who_cannot(void **state)
 	assert_int_equal(ac_start_tls(&e.c->d, bare, NULL), -EINVAL);
 	assert_int_equal(ac_start_tls(&e.c->d, client, NULL), -EINVAL);
 	assert_int_equal(ac_start_tls(&e.c->d, client, ""), -EINVAL);
+	assert_int_equal(ac_start_tls(&e.c->d, client, "."), -EINVAL); /* the root is nobody */
+	assert_int_equal(ac_start_tls(&e.c->d, client, ".peer.test"), -EINVAL);
 	memset(name, 'a', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	assert_int_equal(ac_start_tls(&e.c->d, client, name), -EINVAL);

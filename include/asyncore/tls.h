@@ -10,7 +10,8 @@
  *	             in found_terminator …        output queued before goes in clear, then the handshake
  *
  * While the handshake is under way the channel is *connecting*: a chat queues what is pushed, ac_send
- * gives 0. What goes wrong is raised (handle_error), then the channel closes whatever handle_error does:
+ * gives 0. What ac_send did not take has to be sent next, as it was: part of it may be in a record already. What
+ * goes wrong is raised (handle_error), then the channel closes whatever handle_error does:
  *  - EPROTO: the handshake, an alert, a bad record, or bytes that came before the handshake;
  *  - EACCES: the peer's certificate does not verify, or it has none; the detail says why;
  *  - EBADMSG: the stream ended without the peer's close_notify. It is never handle_eof. What was decrypted

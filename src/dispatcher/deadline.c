@@ -144,7 +144,7 @@ static enum ac_timeout judge_output(struct ac_dispatcher *d, int64_t now)
 
 	if (!e->waits)
 		return AC_IN_TIME;
-	if (ac_metered_waits_(d, AC_OUT)) {
+	if ((d->flags & AC_IS_DETACHED) || ac_metered_waits_(d, AC_OUT)) {
 		begin_wait(e, d);
 		return AC_IN_TIME;
 	}

@@ -236,7 +236,11 @@ int ac_need_meter_(struct ac_dispatcher *d)
 	d->extra->meter = m;
 	d->transport = &m->table;
 	r = fed ? ac_watch_(d) : 0;
-	return r == -ECANCELED ? 0 : r; /* a predicate has closed it */
+	if (r == -ECANCELED) /* a predicate has closed it */
+		return 0;
+	if (r < 0)
+		ac_doom_(d, -r, true);
+	return r;
 }
 
 /* Whoever waited asks anew. */

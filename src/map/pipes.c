@@ -49,7 +49,7 @@ struct ac_pipe *ac_pipe_take_(struct ac_map *m)
 {
 	struct ac_pipe *p = NULL;
 
-	if (m->pipes_out == AC_PIPES_MOST)
+	if (m->pipes_out >= AC_PIPES_MOST)
 		return NULL;
 	while (!p && m->pipes) {
 		p = take_kept(m);

@@ -156,8 +156,15 @@ static void send_quietly(struct ac_datagram *g)
 {
 	struct ac_addr to;
 
-	while (may_send(g) && send_batch(g, AC_BATCH, &to) > 0)
-		;
+	while (may_send(g)) {
+		int n = send_batch(g, AC_BATCH, &to);
+
+		if (n < 0)
+			g->out->owed =
+				true; /* whoever looks at what is queued hears when it is not */
+		if (n <= 0)
+			return;
+	}
 }
 
 /* As many as there are now: a handler that sends anew must not keep this going. */

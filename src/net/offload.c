@@ -182,28 +182,47 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* One more for what waits, if there may be one. Where none can be had, those that are there do. */
-static int grow(struct ac_pool *p)
+static void put(struct ac_pool *p, struct job *j)
 {
-	pthread_t thread;
-	unsigned threads;
+	put_last(&p->waiting, j);
+	pthread_cond_signal(&p->work);
+}
+
+/* A thread that has nothing to do may be about to leave: who counts on one queues before it can. */
+static bool take_along(struct ac_pool *p, struct job *j)
+{
 	bool need;
-	int r;
 
 	ac_net_lock_();
 	need = p->waiting.count >= p->idle && p->threads < p->most_threads;
-	threads = p->threads;
 	p->threads += need;
 	p->refs += need;
+	if (!need)
+		put(p, j);
 	ac_net_unlock_();
-	r = need ? ac_thread_start_(work, p, true, &thread) : 0;
-	if (r == 0)
+	return !need;
+}
+
+/* With one more thread for it, if there may be one. Where none can be had, those that are there do. */
+static int give(struct ac_pool *p, struct job *j)
+{
+	pthread_t thread;
+	int r;
+
+	if (take_along(p, j))
 		return 0;
+	r = ac_thread_start_(work, p, true, &thread);
 	ac_net_lock_();
-	p->threads--;
-	unref(p);
+	if (r < 0) {
+		p->threads--;
+		unref(p);
+	}
+	if (r == 0 || p->threads) {
+		put(p, j);
+		r = 0;
+	}
 	ac_net_unlock_();
-	return threads ? 0 : r;
+	return r;
 }
 
 /* NULL: *ret_error is -errno. */
@@ -245,16 +264,6 @@ static bool is_full(struct ac_pool *p)
 	return full;
 }
 
-static void give(struct ac_pool *p, struct job *j)
-{
-	p->under_way++;
-	ac_net_lock_();
-	put_last(&p->waiting, j);
-	pthread_cond_signal(&p->work);
-	ac_net_unlock_();
-	ac_mailbox_count_(p->box);
-}
-
 int ac_offload(struct ac_map *map, ac_task_fn *fn, ac_done_fn *done, void *arg)
 {
 	int r = -EINVAL;
@@ -269,11 +278,13 @@ int ac_offload(struct ac_map *map, ac_task_fn *fn, ac_done_fn *done, void *arg)
 	if (!j)
 		return -ENOMEM;
 	*j = (struct job){ .fn = fn, .done = done, .arg = arg };
-	r = grow(p);
-	if (r == 0)
-		give(p, j);
-	else
+	p->under_way++;
+	r = give(p, j);
+	if (r < 0) {
+		p->under_way--;
 		ac_free_(j);
+	}
+	ac_mailbox_count_(p->box);
 	return r;
 }
 

@@ -158,9 +158,10 @@ static int deliver(struct ac_relay *to, const char *data, size_t len)
 		n = 0;
 	if ((size_t)n == len)
 		return 0;
-	if (!flow_of(to))
-		return -ENOMEM;
-	return ac_buf_append_(&to->out->buf, data + n, len - (size_t)n);
+	n = flow_of(to) ? ac_buf_append_(&to->out->buf, data + n, len - (size_t)n) : -ENOMEM;
+	if (n < 0) /* there would be a hole in what it gets */
+		ac_doom_(&to->d, (int)-n, false);
+	return (int)n;
 }
 
 /* ---- from one side ----------------------------------------------------------------------- */

@@ -9,11 +9,15 @@ static int parse_addr(const char *text, size_t len, uint16_t port, struct ac_add
 {
 	bool bare = memchr(text, ':', len) && text[0] != '[';
 	char whole[AC_ADDR_TEXT];
+	struct ac_addr addr;
 
 	if (len == 0 || len > 80)
 		return -EINVAL;
 	snprintf(whole, sizeof(whole), bare ? "[%.*s]:%u" : "%.*s:%u", (int)len, text, port);
-	return ac_addr_parse(whole, ret_addr);
+	if (ac_addr_parse(whole, &addr) < 0 || addr.sa.sa_family == AF_UNIX)
+		return -EINVAL;
+	*ret_addr = addr;
+	return 0;
 }
 
 /* At the end, so that they are found in the order in which they were given. */

@@ -111,6 +111,8 @@ static int check(struct ac_dispatcher *d, struct ac_tls *tls, const char *name)
 	bool datagrams = d->fd >= 0 && d->family && !(d->flags & AC_IS_STREAM);
 	size_t len = name ? strlen(name) : 0;
 
+	if (len && name[len - 1] == '.')
+		len--;
 	if (ac_tls_link_(d))
 		return ac_raise(d, EALREADY);
 	if (!tls || (d->flags & AC_IS_ACCEPTING) || datagrams ||
@@ -120,6 +122,8 @@ static int check(struct ac_dispatcher *d, struct ac_tls *tls, const char *name)
 		return has_certificate(tls) ? 0 : ac_raisef(d, EINVAL, "TLS without a certificate");
 	if (len == 0 && !tls->opts.no_verify)
 		return ac_raisef(d, EINVAL, "TLS needs the name of the server to verify it");
+	if (name && name[0] == '.') /* OpenSSL would take it for any name below */
+		return ac_raisef(d, EINVAL, "\"%.60s\" is no server's name", name);
 	if (len > NAME_MOST)
 		return ac_raisef(d, EINVAL, "a server's name of %zu bytes", len);
 	return 0;

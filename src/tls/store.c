@@ -46,6 +46,11 @@ static int came(SSL *ssl, SSL_SESSION *session)
 		return 0;
 	memcpy(name, l->name, size);
 	pthread_mutex_lock(&l->tls->lock);
+	if (l->set != l->tls->set) { /* what it was verified by is believed no more */
+		pthread_mutex_unlock(&l->tls->lock);
+		ac_free_(name);
+		return 0;
+	}
 	s = &l->tls->sessions[place(name)];
 	forget(s);
 	s->name = name;

@@ -75,6 +75,15 @@ class Udp(Case):
         self.assertEqual((r.returncode, r.stdout), (1, b""))
         self.assertEqual(r.stderr, b"asyncore talk: a datagram was lost: Connection refused\n")
 
+    def test_talk_ends_though_nobody_takes_its_many_lines(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        for poller in POLLERS:
+            # 15 seconds, or TimeoutExpired
+            done = talk("127.0.0.1:%d" % port, b"a line\n" * 200, "--poller", poller)
+            self.assertEqual(done.returncode, 1)
+
     def test_talk_to_a_group(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind(("127.0.0.1", 0))
