@@ -20,7 +20,10 @@ int poller_teardown(void **state);
 int watch(int fd, uint64_t token, unsigned old, unsigned events);
 int look(void);                /* waits not at all */
 int wait_for(int64_t timeout); /* nanoseconds */
-bool is_edge(void);
+static inline bool is_edge(void)
+{
+	return made->cls->edge;
+}
 unsigned events_of(uint64_t token); /* in the last batch; fails if it is there twice */
 unsigned seen(uint64_t token);      /* looks up to a second until it is reported */
 void close_both(const int fds[2]);

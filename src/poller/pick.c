@@ -43,11 +43,12 @@ bool ac_has(const char *feature)
 	return by_name(feature) != NULL;
 }
 
-static int make(const struct ac_poller_class *cls, struct ac_poller **ret_poller)
+int ac_poller_make_(const struct ac_poller_class *cls, struct ac_poller **ret_poller)
 {
 	struct ac_poller *p = ac_alloc_(cls->size);
 	int r;
 
+	ac_count_forks_();
 	if (!p)
 		return -ENOMEM;
 	p->cls = cls;
@@ -75,12 +76,11 @@ int ac_poller_new_(const char *name, struct ac_poller **ret_poller)
 
 	if (!cls)
 		return -EINVAL;
-	ac_count_forks_();
-	r = make(cls, ret_poller);
+	r = ac_poller_make_(cls, ret_poller);
 	if (!is_refusal(r))
 		return r;
 	refused = r;
-	r = make(&ac_poller_epoll_, ret_poller);
+	r = ac_poller_make_(&ac_poller_epoll_, ret_poller);
 	if (r == 0)
 		(*ret_poller)->refused = refused;
 	return r;

@@ -1,5 +1,5 @@
 /*
- * poll.c — POSIX poll.
+ * poll.c — poll, in nanoseconds.
  *
  * Invariants: place[fd] is the descriptor's index in pollfds plus one, 0 while it is not watched;
  * tokens[i] belongs to pollfds[i]. Both arrays are dense: the last entry fills a hole. cap of them fit. No descriptor has two entries, whatever the caller believes: one that was closed
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 
 #define BATCH 512
 
@@ -128,7 +129,8 @@ static int poll_wait(struct ac_poller *p, int64_t timeout_ns)
 {
 	struct poll_poller *q = (struct poll_poller *)p;
 	size_t at;
-	int left = poll(q->pollfds, (nfds_t)q->count, ac_poller_ms_(timeout_ns)), n = 0;
+	struct timespec t = { (time_t)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000) };
+	int left = ppoll(q->pollfds, (nfds_t)q->count, timeout_ns < 0 ? NULL : &t, NULL), n = 0;
 
 	if (left < 0)
 		return errno == EINTR ? 0 : -errno;

@@ -62,7 +62,7 @@ struct ac_poller_class {
 };
 
 extern const struct ac_poller_class ac_poller_select_, ac_poller_poll_, ac_poller_epoll_,
-	ac_poller_uring_;
+	ac_poller_uring_, ac_poller_level_;
 
 /* In a forked child, one that was made before. It may only be freed, which harms the parent's in nothing. */
 static inline bool ac_poller_is_stale_(const struct ac_poller *p)
@@ -72,6 +72,8 @@ static inline bool ac_poller_is_stale_(const struct ac_poller *p)
 
 /* pick.c: by name, NULL for the best one. -EINVAL: unknown; -ENOMEM and what init returns. */
 int ac_poller_new_(const char *name, struct ac_poller **ret_poller);
+int ac_poller_make_(const struct ac_poller_class *cls,
+                    struct ac_poller **ret_poller); /* this one */
 void ac_poller_free_(struct ac_poller *p);
 const char *ac_poller_names_(void);                     /* "epoll, poll, select" */
 int ac_poller_room_(struct ac_poller *p, size_t count); /* makes `found` at least so long */
