@@ -10,13 +10,21 @@
  *	             in found_terminator …        output queued before goes in clear, then the handshake
  *
  * While the handshake is under way the channel is *connecting*: a chat queues what is pushed, ac_send
- * gives 0. What ac_send did not take has to be sent next, as it was: part of it may be in a record already. What
- * goes wrong is raised (handle_error), then the channel closes whatever handle_error does:
+ * gives 0. What ac_send did not take has to be sent next, as it was: its first byte may be in a record
+ * already, and is passed over when it comes again. What goes wrong is raised (handle_error), then the
+ * channel closes whatever handle_error does:
  *  - EPROTO: the handshake, an alert, a bad record, or bytes that came before the handshake;
  *  - EACCES: the peer's certificate does not verify, or it has none; the detail says why;
  *  - EBADMSG: the stream ended without the peer's close_notify. It is never handle_eof. What was decrypted
  *    before has been delivered;
  *  - ETIMEDOUT: the handshake took too long.
+ *
+ * A close says close_notify, so that the peer knows that it has everything, unless an error ends the
+ * channel or output that a chat or a sender had queued is thrown away. If the socket has no room for it, or
+ * for what ac_send took, the channel is gone as ever, but its descriptor stays until they are sent, for five
+ * seconds at most (less under stress; AC_COUNT_STALLED counts those that were not). Until then it keeps the
+ * loop going and counts as the connection it was; ac_close_all and ac_map_free do not wait for it.
+ *
  * TLS 1.2 and 1.3 only; renegotiation and compression are refused.
  */
 #ifndef ASYNCORE_TLS_H

@@ -43,6 +43,9 @@ int ac_close_reason_when_sent_(const struct ac_dispatcher *d);
 /* sender.c */
 void ac_sender_flush_(struct ac_sender *s); /* failures doom the channel */
 
+/* linger.c: for a transport's finish. Its last bytes, sent when the channel is gone */
+AC_API void ac_linger_(struct ac_dispatcher *d, const void *data, size_t len);
+
 /* events.c: what AC_DISPATCHER does, for the other classes of the library */
 bool ac_base_readable_(struct ac_dispatcher *d);
 bool ac_base_writable_(struct ac_dispatcher *d);

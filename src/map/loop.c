@@ -203,13 +203,15 @@ double ac_now(struct ac_map *map)
 void ac_close_all(struct ac_map *map, bool ignore_all)
 {
 	struct ac_map *m = ac_map_of_(map);
-	bool hushed;
+	bool hushed, closing_all;
 
 	if (!m)
 		return;
 	m->depth++;
 	hushed = m->hushed;
 	m->hushed = hushed || ignore_all;
+	closing_all = m->closing_all;
+	m->closing_all = true;
 	if (m->dialer)
 		m->dialer->halt(m->dialer, true);
 	ac_close(m->mailbox);
@@ -220,5 +222,6 @@ void ac_close_all(struct ac_map *map, bool ignore_all)
 	if (m->dialer)
 		m->dialer->halt(m->dialer, false);
 	m->hushed = hushed;
+	m->closing_all = closing_all;
 	ac_map_release_(m);
 }

@@ -176,6 +176,7 @@ struct ac_map {
 	ac_log_fn *log;
 	void *log_arg;
 	bool hushed; /* ac_close_all(ignore_all) */
+	bool closing_all;
 	size_t limits[AC_LIMITS];
 };
 
@@ -253,7 +254,7 @@ const struct ac_class *ac_class_key_(
 #define AC_FEEDS ((size_t)1 << 17)        /* its handle_read takes what a poller has read */
 #define AC_INNER ((size_t)1 << 18)        /* the map's own: nobody is shown it */
 bool ac_class_feeds_(const struct ac_class *resolved);
-bool ac_is_a_(const struct ac_dispatcher *d, const struct ac_class *cls); /* or below it */
+AC_API bool ac_is_a_(const struct ac_dispatcher *d, const struct ac_class *cls); /* or below it */
 
 /* ---- channel.c: interest, the frame, closing ---- */
 unsigned ac_wants_(struct ac_dispatcher *d); /* the events it is interested in now */

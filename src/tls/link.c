@@ -235,6 +235,30 @@ void ac_tls_link_free_(struct ac_tls_link *l)
 	ac_free_(l);
 }
 
+/* What the close throws away besides the byte that is held: a close_notify behind it would call it all. */
+static bool cuts_output(const struct ac_tls_link *l)
+{
+	const struct ac_dispatcher *d = l->d;
+	size_t queued = 0;
+
+	if (ac_is_a_(d, &ac_chat_class.d))
+		queued = ac_pending((const struct ac_chat *)d);
+	else if (ac_is_a_(d, AC_DISPATCHER_WITH_SEND))
+		queued = ac_sender_pending((const struct ac_sender *)d);
+	return queued > l->held;
+}
+
+/* What the kernel does not take of the end goes to it when the channel is gone. */
+static void say_end(struct ac_tls_link *l)
+{
+	ac_tls_flush_(l);
+	if (l->d->reason > 0 || cuts_output(l))
+		return;
+	notify(l);
+	if (ac_tls_left_(l) && may_notify(l))
+		ac_linger_(l->d, l->out.data + l->out.start, ac_tls_left_(l));
+}
+
 /* A session stays good for the next connection unless something was wrong with this one. What a forked child only
  * has a copy of it lets go without a word: the next record is its parent's. */
 static void finish(struct ac_dispatcher *d)
@@ -242,12 +266,8 @@ static void finish(struct ac_dispatcher *d)
 	struct ac_tls_link *l = ac_tls_link_(d);
 
 	if (d->transport == &ac_transport_tls_) {
-		bool ours = l->forks == ac_forks_;
-
-		if (ours)
-			ac_tls_flush_(l);
-		if (ours && !ac_tls_left_(l) && d->reason <= 0)
-			notify(l);
+		if (l->forks == ac_forks_)
+			say_end(l);
 		if (!l->failed)
 			SSL_set_shutdown(l->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	}
