@@ -368,6 +368,44 @@ static void somebody_closes_the_servers_channels(void **state)
 	dns_stop(s);
 }
 
+/* Clients that come and go, where no server answers: questions that nobody waits for do not pile up, and whoever
+ * does wait has the answer. */
+static void questions_given_up_do_not_pile_up(void **state)
+{
+	static const struct dns_rule rules[] = {
+		{ "never.test", 0, DNS_NEVER, NULL, 0 },
+		{ "www.test", 0, DNS_ADDRS, "127.0.0.2 ::1", 0 },
+		{ 0 },
+	};
+	struct world *w = *state;
+	struct dns_server *s = dns_start(rules);
+	const struct ac_resolver_opts opts = { .servers = dns_address(s),
+		                               .search = "",
+		                               .timeout = 60,
+		                               .hosts_file = "",
+		                               .max_queries = 4 };
+	struct outcome kept = { .w = w };
+	struct ac_query *silent;
+	long before;
+
+	use_resolver(w, &opts);
+	assert_non_null(ac_resolve(w->map, "www.test:1", note_outcome, &kept));
+	for (int i = 0; i < 11; i++)
+		ac_query_cancel(ac_resolve(w->map, "never.test:1", note_outcome, NULL));
+	UNTIL(w, kept.calls);
+	assert_string_equal(kept.text, "[::1]:1 127.0.0.2:1");
+	silent = ac_resolve(w->map, "never.test:1", note_outcome, NULL);
+	passes(w, 1);
+	before = allocations();
+	for (int i = 0; i < 100; i++, passes(w, 1))
+		ac_query_cancel(ac_resolve(w->map, "never.test:1", note_outcome, NULL));
+	assert_in_range(allocations() + 4 - before, 0, 4 + 10);
+	ac_query_cancel(silent);
+	passes(w, 1);
+	assert_int_equal(ac_map_channels(w->map), 0);
+	dns_stop(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +426,7 @@ int main(void)
 		EACH(the_hosts_file_comes_first),
 		EACH(servers_are_addresses),
 		EACH(many_at_once),
+		EACH(questions_given_up_do_not_pile_up),
 		EACH(somebody_closes_the_servers_channels),
 	};
 

@@ -3,8 +3,11 @@
  *
  * Design: c-ares tells which of its wires want to write; its timeouts are a task. Each family is asked for by
  * itself, so that the first may be tried while the other is on its way. c-ares cannot give up one question: its
- * answer finds nobody; when nobody waits any more, all are given up.
- * Invariant: c-ares is never called from within one of its own calls.
+ * answer finds nobody; when nobody waits any more, all are given up. So they are when as many wait for nobody as
+ * there may be lookups, and those that somebody waits for are asked anew.
+ * Invariants:
+ *  - c-ares is never called from within one of its own calls;
+ *  - a question stands in b->questions <==> somebody waits for it; b->abandoned is the number of the others.
  * Limits: c-ares allocates from the C library, not by ac_set_allocator. The system's other sources
  * of names (nsswitch.conf) are not asked.
  */
@@ -17,9 +20,12 @@
 
 #define DOMAINS_MAX 16
 
-struct question {
+struct ac_question {
+	struct ac_backend *b;
 	struct ac_lookup *l; /* NULL: nobody waits for the answer any more */
 	enum ac_asked which;
+	bool cancelled; /* its answer is only that; to be asked anew if c-ares has said so */
+	struct ac_question *next, **link;
 };
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
@@ -130,13 +136,36 @@ static void take_addresses(struct ac_lookup *l, const struct ares_addrinfo *foun
 		*status = ARES_ENODATA;
 }
 
+static void put_in(struct ac_question *q)
+{
+	q->link = &q->b->questions;
+	q->next = *q->link;
+	if (q->next)
+		q->next->link = &q->next;
+	*q->link = q;
+}
+
+static void take_out(struct ac_question *q)
+{
+	*q->link = q->next;
+	if (q->next)
+		q->next->link = q->link;
+}
+
 static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
-	struct question *q = arg;
+	struct ac_question *q = arg;
 	struct ac_lookup *l = q->l;
 
 	(void)timeouts;
-	if (l) {
+	if (q->cancelled) {
+		q->cancelled = false;
+		return;
+	}
+	if (!l)
+		q->b->abandoned--;
+	else {
+		take_out(q);
 		if (status == ARES_SUCCESS && found)
 			take_addresses(l, found, &status);
 		l->questions[q->which] = NULL;
@@ -147,11 +176,20 @@ static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *
 	ac_free_(q);
 }
 
+static void ask(struct ac_question *q)
+{
+	struct ares_addrinfo_hints hints = { .ai_family =
+		                                     q->which == AC_ASKED_IPV6 ? AF_INET6 : AF_INET,
+		                             .ai_socktype = SOCK_STREAM,
+		                             .ai_flags = ARES_AI_NOSORT };
+
+	ares_getaddrinfo(q->b->channel, q->l->host, NULL, &hints, answered, q);
+}
+
 int ac_backend_ask_(struct ac_lookup *l)
 {
-	static const int families[AC_ASKED] = { AF_INET6, AF_INET };
 	struct ac_backend *b = l->r->backend;
-	struct question *q[AC_ASKED] = { ac_alloc_(sizeof(**q)), ac_alloc_(sizeof(**q)) };
+	struct ac_question *q[AC_ASKED] = { ac_alloc_(sizeof(**q)), ac_alloc_(sizeof(**q)) };
 
 	if (!q[0] || !q[1]) {
 		ac_free_(q[0]);
@@ -159,31 +197,51 @@ int ac_backend_ask_(struct ac_lookup *l)
 		return -ENOMEM;
 	}
 	for (enum ac_asked i = 0; i < AC_ASKED; i++) {
-		struct ares_addrinfo_hints hints = { .ai_family = families[i],
-			                             .ai_socktype = SOCK_STREAM,
-			                             .ai_flags = ARES_AI_NOSORT };
-
-		*q[i] = (struct question){ l, i };
+		*q[i] = (struct ac_question){ .b = b, .l = l, .which = i };
 		l->questions[i] = q[i];
-		ares_getaddrinfo(b->channel, l->host, NULL, &hints, answered, q[i]);
+		put_in(q[i]);
+		ask(q[i]);
 	}
 	set_timer(b);
 	return 0;
 }
 
+/* Each answers within this, or leaves the list. */
+static void ask_anew(struct ac_backend *b)
+{
+	struct ac_question *next;
+
+	for (struct ac_question *q = b->questions; q; q = q->next)
+		q->cancelled = true;
+	ares_cancel(b->channel);
+	for (struct ac_question *q = b->questions; q; q = next) {
+		bool again = !q->cancelled;
+
+		next = q->next;
+		q->cancelled = false;
+		if (again)
+			ask(q);
+	}
+}
+
 void ac_backend_forget_(struct ac_resolver *r, struct ac_lookup *l)
 {
-	for (int i = 0; i < AC_ASKED; i++) {
-		struct question *q = l->questions[i];
+	struct ac_backend *b = r->backend;
 
-		if (q)
-			q->l = NULL;
+	for (int i = 0; i < AC_ASKED; i++) {
+		struct ac_question *q = l->questions[i];
+
 		l->questions[i] = NULL;
+		if (!q)
+			continue;
+		take_out(q);
+		q->l = NULL;
+		b->abandoned++;
 	}
-	if (r->running == 0 && r->backend) {
-		ares_cancel(r->backend->channel);
-		set_timer(r->backend);
-	}
+	if (!b || (r->running && b->abandoned < r->most))
+		return;
+	ask_anew(b);
+	set_timer(b);
 }
 
 /* ---- the channel of c-ares ---- */

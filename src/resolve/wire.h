@@ -7,6 +7,8 @@
 #define CARES_NO_DEPRECATED /* what newer ones have instead, 1.18 has not */
 #include <ares.h>
 
+struct ac_question;
+
 struct ac_wire {
 	struct ac_wire *next;
 	struct endpoint *end; /* NULL: closed, and c-ares does not know yet */
@@ -21,6 +23,8 @@ struct ac_backend {
 	ares_channel channel;
 	struct ac_wire *wires;
 	int numbers;
+	struct ac_question *questions; /* of those who wait */
+	size_t abandoned;
 	struct ac_task timer;
 };
 
