@@ -206,6 +206,32 @@ static void joins_that_cannot_be(void **state)
 	ac_map_free(other);
 }
 
+/* Each touches the other: on two maps two threads would. */
+static void joined_ones_stay_on_their_map(void **state)
+{
+	struct world *w = *state;
+	struct ac_map_opts opts = { .poller = w->poller };
+	struct ac_map *other = ac_map_new(&opts);
+	struct stream s = { .number = 1, .size = PIECE };
+	struct line l;
+	struct ac_relay *alone = (struct ac_relay *)ac_new(w->map, AC_RELAY);
+
+	join(w, &l, tcp_pair);
+	assert_int_equal(ac_add_channel(&l.a->d, other), -EBUSY);
+	assert_int_equal(ac_add_channel(&l.b->d, other), -EBUSY);
+	assert_non_null(strstr(ac_last_error(w->map)->detail, "joined"));
+	assert_int_equal(ac_map_channels(other), 0);
+	ac_del_channel(&l.a->d);
+	assert_int_equal(ac_add_channel(&l.a->d, other), -EBUSY);
+	assert_int_equal(ac_add_channel(&l.a->d, w->map), 0);
+	s.from = l.client;
+	s.to = l.target;
+	drain(w, &s);
+	hang_up(&l);
+	assert_int_equal(ac_add_channel(&alone->d, other), 0);
+	ac_map_free(other);
+}
+
 /* By hand, and without anybody to pass it on to. */
 static void fired_alone(void **state)
 {
@@ -305,6 +331,7 @@ int main(void)
 		EACH(nothing_is_read_before_the_target_is_connected),
 		EACH(out_of_band_byte_in_the_middle),
 		EACH(joins_that_cannot_be),
+		EACH(joined_ones_stay_on_their_map),
 		EACH(fired_alone),
 		EACH(rate_set_with_much_under_way),
 		EACH(pipe_from_before_a_fork_is_not_used),

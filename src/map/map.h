@@ -70,6 +70,7 @@ struct ac_extra {
 	size_t held_before, held; /* … and what the kernel held then, and at the last look */
 	bool looked;              /* it has been looked at in this wait */
 	uint8_t late;             /* for ac_timed_out */
+	bool stays;               /* on its map */
 	struct ac_task deadline;  /* looks after them */
 	struct ac_task rest;      /* ends a listener's rest */
 	struct ac_dialing *dialing;

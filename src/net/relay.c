@@ -14,6 +14,7 @@
  *  - a->other == b <==> b->other == a; neither is freed before it has parted from the other.
  *  - r->out is NULL or has a pipe or bytes; one of pipe and `buf` is empty.
  *  - a is read only while nothing is under way to b.
+ *  - while they are joined both stay on their map: extra->stays.
  *
  * Limits: TURN bytes are read from one side in one turn; AC_READ_SIZE bytes or one pipe are under way.
  */
@@ -320,6 +321,7 @@ static void part(struct ac_relay *r)
 	if (!other)
 		return;
 	r->other = other->other = NULL;
+	r->d.extra->stays = other->d.extra->stays = false;
 	if (reason > 0 && other->d.fd >= 0)
 		ac_sys_reset_on_close_(other->d.fd);
 	other->state |= IS_LEFT;
@@ -368,6 +370,9 @@ int ac_relay_join(struct ac_relay *a, struct ac_relay *b)
 		return ac_raise(a, EISCONN);
 	if (ac_closing(&a->d) || ac_closing(&b->d))
 		return ac_raise(a, ENOTCONN);
+	if (!ac_extra_(&a->d) || !ac_extra_(&b->d))
+		return ac_raise(a, ENOMEM);
+	a->d.extra->stays = b->d.extra->stays = true;
 	a->other = b;
 	b->other = a;
 	ac_touch(&a->d);
