@@ -121,6 +121,11 @@ static int read_options(int argc, char **argv, struct options *o, struct proxy *
 		program_fail(STATUS_USAGE, "proxy", "an address and a target are needed");
 		return program_usage("proxy") + 1;
 	}
+	if (!o->dials_tls && (o->target.ca_file || o->target.insecure || p->server_name)) {
+		program_fail(STATUS_USAGE, "proxy",
+		             "--cacert, --server-name and --insecure need --tls-target");
+		return program_usage("proxy") + 1;
+	}
 	o->listen = argv[optind];
 	p->target = argv[optind + 1];
 	return 0;

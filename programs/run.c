@@ -7,6 +7,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#define STOP_SECONDS 10
+
 static const char help[] =
 	"usage: asyncore run [OPTION]... LISTEN [--] COMMAND [ARGUMENT]...\n\n"
 	"Runs COMMAND for each connection to LISTEN (HOST:PORT, [IPV6]:PORT or unix:PATH): what "
@@ -82,15 +84,20 @@ void run_over(struct run *r)
 	ac_call_later(r->map, 0, leave, NULL);
 }
 
+static int out_of_time(void *arg)
+{
+	run_kill_all(arg);
+	return AC_EXIT;
+}
+
 static void stop(void *arg)
 {
 	struct run *r = arg;
 
 	ac_close(r->listener);
 	r->listener = NULL;
-	if (r->children == 0)
-		run_over(r);
 	run_end_all(r);
+	ac_call_later(r->map, r->places ? STOP_SECONDS : 0, out_of_time, r);
 }
 
 static int run(const struct options *o, struct run *r)

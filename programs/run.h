@@ -11,7 +11,7 @@ struct run {
 	struct ac_dispatcher *listener; /* NULL: stopping */
 	const char *const *argv;
 	struct child *first;
-	size_t children, max_connections;
+	size_t places, max_connections; /* taken: the command or the connection is there */
 	bool quiet;
 };
 
@@ -22,8 +22,9 @@ struct run_listener {
 
 extern const struct ac_class run_listener_class;
 
-void run_end_all(struct run *r); /* every child is told to go */
-void run_over(struct run *r);    /* stopping, and the last child is gone */
+void run_end_all(struct run *r);  /* every child is told to go */
+void run_kill_all(struct run *r); /* and made to */
+void run_over(struct run *r);     /* stopping, and the last place is free */
 
 /* The environment of a child: ours, and REMOTE_ADDR, REMOTE_PORT, LOCAL_ADDR, LOCAL_PORT. One block, to be
  * freed; NULL: no memory. */

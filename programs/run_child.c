@@ -6,12 +6,14 @@
  *
  * Design: each side is paused while the other has much to take. An end of one direction is passed on, and the
  * other direction goes on. A child whose connection is gone is told to go, and killed after five seconds; a
- * connection whose child is gone closes when all is sent. Each may outlive the other.
+ * connection whose child is gone closes when all is sent. Each may outlive the other: the one that goes last frees
+ * their place.
  */
 #include "run.h"
 
 #include <asyncore/process.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,7 @@ struct child;
 struct conn {
 	struct ac_chat c;
 	struct child *child; /* NULL: gone */
+	struct run *run;     /* NULL: it has no place */
 	bool last;           /* no more output will come */
 	bool ended;          /* nor input */
 };
@@ -33,6 +36,15 @@ struct child {
 	struct child *next, **link; /* of all */
 	char peer[AC_ADDR_TEXT];
 };
+
+static void leave_place(struct run *r)
+{
+	r->places--;
+	if (r->listener)
+		ac_resume(r->listener);
+	else if (r->places == 0)
+		run_over(r);
+}
 
 static int hold_if_full(struct ac_chat *from, const struct ac_chat *to)
 {
@@ -80,6 +92,8 @@ static int conn_closed(struct ac_dispatcher *d)
 	struct child *k = conn->child;
 
 	conn->child = NULL;
+	if (!k && conn->run)
+		leave_place(conn->run);
 	if (!k)
 		return 0;
 	k->conn = NULL;
@@ -178,18 +192,15 @@ static int child_closed(struct ac_dispatcher *d)
 	struct child *k = (struct child *)d;
 	struct run *r = k->run;
 
-	if (k->conn) {
-		k->conn->child = NULL;
-		ac_close_when_done(&k->conn->c);
-	}
-	r->children--;
 	*k->link = k->next;
 	if (k->next)
 		k->next->link = k->link;
-	if (r->listener)
-		ac_resume(r->listener);
-	else if (r->children == 0)
-		run_over(r);
+	if (k->conn) {
+		k->conn->child = NULL;
+		ac_close_when_done(&k->conn->c);
+	} else {
+		leave_place(r);
+	}
 	return AC_PROCESS->handle_close(d);
 }
 
@@ -246,8 +257,9 @@ static int accepted(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
 	k->run = r;
 	ac_addr_format(peer, k->peer, sizeof(k->peer));
 	conn->child = k;
+	conn->run = r;
 	enlist(k, r);
-	if (++r->children >= r->max_connections)
+	if (++r->places >= r->max_connections)
 		ac_pause(d);
 	return ac_set_terminator_none(k->p.out);
 }
@@ -259,11 +271,15 @@ const struct ac_class run_listener_class = {
 	.handle_accepted = accepted,
 };
 
+/* Also those that have ended: others of their groups may go on. */
 void run_end_all(struct run *r)
 {
-	for (struct child *k = r->first, *next; k; k = next) {
-		next = k->next;
-		if (!k->p.exited)
-			ac_terminate(&k->p, GRACE_SECONDS);
-	}
+	for (struct child *k = r->first; k; k = k->next)
+		ac_terminate(&k->p, GRACE_SECONDS);
+}
+
+void run_kill_all(struct run *r)
+{
+	for (struct child *k = r->first; k; k = k->next)
+		ac_kill(&k->p, SIGKILL);
 }

@@ -247,6 +247,11 @@ int cmd_talk(int argc, char **argv)
 	}
 	if (o.udp && o.secure)
 		return program_fail(STATUS_USAGE, "talk", "--udp and --tls exclude each other");
+	if (!o.secure && (o.tls.ca_file || o.tls.insecure || o.server_name)) {
+		program_fail(STATUS_USAGE, "talk",
+		             "--cacert, --server-name and --insecure need --tls");
+		return program_usage("talk");
+	}
 	if (argc - optind != 1) {
 		program_fail(STATUS_USAGE, "talk", "one address is needed");
 		return program_usage("talk");

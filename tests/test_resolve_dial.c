@@ -319,10 +319,15 @@ static void what_the_server_says_at_once_is_heard(void **state)
 static void addresses_are_given_for_a_port(void **state)
 {
 	const char *const bad[][2] = {
-		{ "x.test:1", NULL },        { "x.test:1:", NULL },
-		{ "x.test:1:y.test", NULL }, { "x.test:99999:127.0.0.1", NULL },
-		{ ":1:127.0.0.1", NULL },    { "x.test:1:127.0.0.1,", NULL },
-		{ "x.test:1:[::1", NULL },   { "", NULL },
+		{ "x.test:1", NULL },
+		{ "x.test:1:", NULL },
+		{ "x.test:1:y.test", NULL },
+		{ "x.test:99999:127.0.0.1", NULL },
+		{ ":1:127.0.0.1", NULL },
+		{ "x.test:1:127.0.0.1,", NULL },
+		{ "x.test:1:[::1", NULL },
+		{ "", NULL },
+		{ "localhost:1:127.0.0.2", NULL },
 	};
 	struct world *w = *state;
 	struct outcome o;

@@ -24,7 +24,8 @@ struct ac_resolver_opts {
 	int tries;           /* of each server; 0: as configured, or 4 */
 	const char *hosts_file;       /* NULL: /etc/hosts; "": none */
 	const char *const *addresses; /* "example.org:443:192.0.2.1,[2001:db8::1]" …, then NULL: for
-	                                 that name and port nothing else is asked. NULL: none */
+	                                 that name and port nothing else is asked. NULL: none.
+	                                 -EINVAL for localhost, which is an address already */
 	double deadline;              /* of a dial or a query in all, seconds; 0: 30 */
 	double attempt_delay;         /* from one address of a dial to the next; 0: 0.25 */
 	size_t max_queries;           /* dials and queries under way; 0: 256 */

@@ -49,6 +49,9 @@ int ac_fixed_add_(struct ac_resolver *r, const char *text, const char **ret_why)
 		return -EINVAL;
 	memcpy(name, text, (size_t)(end - text));
 	name[end - text] = '\0';
+	*ret_why = "an address is given for what is one already, and never looked up";
+	if (ac_addr_parse(name, &addr) == 0)
+		return -EINVAL;
 	if (ac_name_split_(name, host, &port, ret_why) < 0)
 		return -EINVAL;
 	*ret_why = "a given address is HOST:PORT:ADDR, ADDR a number";

@@ -105,7 +105,8 @@ class GetTls(TlsCase):
         self.check(done, 0, "", b"hello")
 
     def test_bad_given_address(self):
-        for value in ("one.test", "one.test:80", "one.test:80:", "one.test:80:name", ":80:127.0.0.1"):
+        for value in ("one.test", "one.test:80", "one.test:80:", "one.test:80:name", ":80:127.0.0.1",
+                      "localhost:80:127.0.0.2"):
             done = self.get("http://one.test/", "--resolve", value)
             self.assertEqual(done.returncode, USAGE, value)
 

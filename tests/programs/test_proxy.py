@@ -233,6 +233,9 @@ class Proxy(Case):
 
     def test_bad_arguments(self):
         self.fails(2, "an address and a target are needed", "proxy", "127.0.0.1:0")
+        for options in (("--cacert", "ca.pem"), ("--server-name", "a.test"), ("--insecure",)):
+            self.fails(2, "need --tls-target", "proxy", *options, "127.0.0.1:0", "127.0.0.1:1")
+            self.fails(2, "need --tls", "talk", *options, "127.0.0.1:1")
         self.fails(1, '"nowhere" is no address', "proxy", "127.0.0.1:0", "nowhere")
         self.fails(2, "bad value '0'", "proxy", "--max-connections", "0", "127.0.0.1:0",
                    "127.0.0.1:1")

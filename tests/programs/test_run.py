@@ -1,5 +1,7 @@
 """test_run.py: `asyncore run`, a command for each connection."""
 import os
+import re
+import signal
 import socket
 import struct
 import tempfile
@@ -7,7 +9,7 @@ import threading
 import time
 import unittest
 
-from helper import POLLERS, Case, read_all, read_until, wait_for
+from helper import POLLERS, Case, Program, read_all, read_until, wait_for
 
 
 def alive(pid):
@@ -158,6 +160,48 @@ class Run(Case):
                 self.assertEqual((status, err), (0, ""))
                 self.assertIn("pid %d ended by signal 15" % pid, out)
                 self.assertFalse(alive(pid))
+
+    def test_stop_is_bounded_though_one_writes_on_and_one_is_not_read(self):
+        orphan = self.run_command("sh", "-c", "(trap '' TERM; while :; do echo x; sleep 0.2; done) &"
+                                              "echo pid $!")
+        unread = self.run_command("cat", "/dev/zero")
+        with orphan.connect() as s, unread.connect() as t:
+            pid = int(re.search(rb"pid (\d+)\n", read_until(s, b"\n") + read_until(s, b"\n") +
+                                read_until(s, b"\n"))[1])
+            t.recv(1)
+            began = time.monotonic()
+            for program in (orphan, unread):
+                program.process.send_signal(signal.SIGTERM)
+                program.process.wait(timeout=14)
+            self.assertGreater(time.monotonic() - began, 4)
+            for program in (orphan, unread):
+                self.assertEqual(program.stop()[0], 0)
+            self.assertTrue(wait_for(lambda: not alive(pid)))
+
+    def test_place_is_taken_until_the_output_is_sent(self):
+        path = os.path.join(self.folder(), "socket")
+        program = Program("run", "--max-connections", "1", "unix:" + path, "--",
+                          "head", "-c", "300000", "/dev/zero")
+        self.addCleanup(self.finish, program)
+        socks = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+        for s in socks:
+            s.settimeout(5)
+            s.connect(path)
+        self.assertIn(b"exited with 0", program.process.stdout.readline())
+        socks[1].settimeout(0.3)
+        with self.assertRaises(TimeoutError):
+            socks[1].recv(1)
+        self.assertEqual(len(read_all(socks[0])), 300000)
+        socks[0].close()
+        socks[1].settimeout(5)
+        self.assertEqual(len(read_all(socks[1])), 300000)
+        socks[1].close()
+        self.assertEqual(program.stop()[0], 0)
+
+    def folder(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return folder.name
 
     def test_command_that_is_not_there(self):
         program = self.run_command("/no/such/command")
