@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int parse_port(const char *text, uint16_t *ret_port)
+int ac_parse_port_(const char *text, uint16_t *ret_port)
 {
 	unsigned long port = 0;
 	size_t digits = strspn(text, "0123456789");
@@ -94,7 +94,7 @@ int ac_addr_parse(const char *text, struct ac_addr *ret_addr)
 	}
 	brackets = text[0] == '[';
 	colon = strrchr(text, ':');
-	if (!colon || parse_port(colon + 1, &port) < 0)
+	if (!colon || ac_parse_port_(colon + 1, &port) < 0)
 		return -EINVAL;
 	len = (size_t)(colon - text);
 	if (brackets) {

@@ -17,11 +17,21 @@
 #define AC_APART
 #endif
 
+static inline size_t ac_iov_len_(const struct iovec *iov, int count)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < count; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
 /* ---- mem.c: the allocator hook; what our other libraries use is exported, but not for others ---- */
 AC_API void *ac_alloc_(size_t size);              /* zeroed */
 AC_API void *ac_realloc_(void *ptr, size_t size); /* as realloc */
 AC_API void ac_free_(void *ptr);
-void ac_maps_count_(int delta); /* maps alive: ac_set_allocator refuses while any */
+AC_API char *ac_copy_(const char *text); /* NULL: no memory */
+void ac_maps_count_(int delta);          /* maps alive: ac_set_allocator refuses while any */
 
 /* ---- sys.c: system calls, -errno, EINTR retried ---- */
 ssize_t ac_sys_recv_(int fd, void *buf, size_t len, int flags,
@@ -109,6 +119,9 @@ int ac_sys_source_member_(int fd, bool joins, const struct ac_addr *group,
                           const struct ac_addr *source, unsigned interface_index);
 int ac_sys_multicast_interface_(int fd, unsigned interface_index); /* of an IPv4 socket */
 
+/* ---- addr.c ---- */
+AC_API int ac_parse_port_(const char *text, uint16_t *ret_port);
+
 /* ---- fork.c ---- */
 AC_API extern unsigned ac_forks_; /* how many lie between the first process and this one … */
 void ac_count_forks_(void);       /* … counted from the first call on */
@@ -120,6 +133,11 @@ int ac_sys_pin_(unsigned n);       /* this thread to the nth of them, counted ro
 /* ---- clock.c ---- */
 int64_t ac_clock_(void);               /* nanoseconds, monotonic */
 AC_API int64_t ac_ns_(double seconds); /* rounded up, clamped to ±INT64_MAX/4; NaN: -1 */
+/* Not negative, and no NaN. */
+static inline bool ac_is_time_(double seconds)
+{
+	return seconds >= 0;
+}
 
 /* ---- find.c ---- */
 #define AC_NOT_FOUND ((size_t)-1)

@@ -57,3 +57,11 @@ void ac_free_(void *ptr)
 	if (ptr)
 		ac_realloc_(ptr, 0);
 }
+
+char *ac_copy_(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = ac_realloc_(NULL, size);
+
+	return copy ? memcpy(copy, text, size) : NULL;
+}

@@ -107,16 +107,11 @@ static ssize_t writev_retry(int fd, const struct iovec *iov, int count)
 
 ssize_t ac_sys_write_(int fd, const struct iovec *iov, int count)
 {
-	size_t wanted = 0;
 	sigset_t old;
-	bool was_pending;
-	ssize_t n;
+	bool was_pending = hold_pipe_signal(&old);
+	ssize_t n = writev_retry(fd, iov, count);
 
-	for (int i = 0; i < count; i++)
-		wanted += iov[i].iov_len;
-	was_pending = hold_pipe_signal(&old);
-	n = writev_retry(fd, iov, count);
-	release_pipe_signal(&old, !was_pending && may_be_broken(n, wanted));
+	release_pipe_signal(&old, !was_pending && may_be_broken(n, ac_iov_len_(iov, count)));
 	return n;
 }
 
@@ -262,9 +257,7 @@ int ac_sys_close_(int fd)
 
 void ac_sys_reset_(int fd)
 {
-	const struct linger at_once = { 1, 0 };
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	ac_sys_reset_on_close_(fd);
 	ac_sys_close_(fd);
 }
 

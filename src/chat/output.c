@@ -209,17 +209,14 @@ static ssize_t send_data(struct ac_chat *c)
 	struct iovec iov[IOV_MOST];
 	bool more;
 	int count = gather(c, iov, &more);
-	size_t wanted = 0;
 	ssize_t n;
 
 	if (count == 0) {
 		c->out->dry = true; /* a producer has nothing yet */
 		return 0;
 	}
-	for (int i = 0; i < count; i++)
-		wanted += iov[i].iov_len;
 	n = d->transport->send(d, iov, count, more);
-	c->out->blocked = n < (ssize_t)wanted;
+	c->out->blocked = n < (ssize_t)ac_iov_len_(iov, count);
 	if (n > 0)
 		consume(c, (size_t)n);
 	return n;

@@ -11,7 +11,6 @@
 #include "rate.h"
 
 #include <errno.h>
-#include <math.h>
 
 #define SECOND INT64_C(1000000000)
 #define NEVER INT64_MAX
@@ -159,17 +158,23 @@ static enum ac_timeout judge_output(struct ac_dispatcher *d, int64_t now)
 	return e->pace && now - e->waits >= pace_time(d, taken(d, held)) ? AC_TOO_SLOW : AC_IN_TIME;
 }
 
+static const struct {
+	enum ac_counter counter;
+	const char *text;
+} late[] = {
+	[AC_RECORD_LATE] = { AC_COUNT_RECORD_LATE, "a record does not come to its end" },
+	[AC_STALLED] = { AC_COUNT_STALLED, "output is not taken" },
+	[AC_TOO_SLOW] = { AC_COUNT_TOO_SLOW, "slower than it may be" },
+};
+
+enum ac_counter ac_counter_of_(enum ac_timeout what)
+{
+	return late[what].counter;
+}
+
 /* What was late has as long again, for a handler that lets it go on. */
 static void raise_late(struct ac_dispatcher *d, enum ac_timeout what)
 {
-	static const struct {
-		enum ac_counter counter;
-		const char *text;
-	} late[] = {
-		[AC_RECORD_LATE] = { AC_COUNT_RECORD_LATE, "a record does not come to its end" },
-		[AC_STALLED] = { AC_COUNT_STALLED, "output is not taken" },
-		[AC_TOO_SLOW] = { AC_COUNT_TOO_SLOW, "slower than it may be" },
-	};
 	struct ac_extra *e = d->extra;
 
 	if (e->record)
@@ -178,7 +183,7 @@ static void raise_late(struct ac_dispatcher *d, enum ac_timeout what)
 		begin_wait(e, d);
 	if (!ac_enter_(d))
 		return;
-	ac_count_(d->map, late[what].counter);
+	ac_count_(d->map, ac_counter_of_(what));
 	e->late = (uint8_t)what;
 	ac_failed_(d, ac_raisef(d, ETIMEDOUT, "%s", late[what].text), "deadline");
 	e->late = AC_IN_TIME;
@@ -200,12 +205,12 @@ static int look(void *arg)
 	struct ac_dispatcher *d = arg;
 	struct ac_extra *e = d->extra;
 	int64_t now = ac_map_time_(d->map), idle = ac_patience_(d->map, ac_ns_(e->timeout));
-	enum ac_timeout late = judge_output(d, now);
+	enum ac_timeout what = judge_output(d, now);
 
-	if (late == AC_IN_TIME)
-		late = judge_record(d, now);
-	if (late != AC_IN_TIME)
-		raise_late(d, late);
+	if (what == AC_IN_TIME)
+		what = judge_record(d, now);
+	if (what != AC_IN_TIME)
+		raise_late(d, what);
 	else if (e->timeout > 0 && now - e->active >= idle)
 		be_idle(d);
 	if (!(d->flags & AC_IS_CLOSING))
@@ -242,16 +247,11 @@ enum ac_timeout ac_timed_out(const struct ac_dispatcher *d)
 	return d->extra ? (enum ac_timeout)d->extra->late : AC_IN_TIME;
 }
 
-static bool is_bad(double seconds)
-{
-	return isnan(seconds) || seconds < 0;
-}
-
 int ac_set_timeout(struct ac_dispatcher *d, double seconds)
 {
 	if (d->flags & AC_IS_CLOSING)
 		return 0;
-	if (is_bad(seconds))
+	if (!ac_is_time_(seconds))
 		return ac_raise(d, EINVAL);
 	if (!ac_extra_(d))
 		return ac_raise(d, ENOMEM);
@@ -267,7 +267,7 @@ int ac_set_min_rate(struct ac_dispatcher *d, uint64_t bytes_per_second, double g
 
 	if (d->flags & AC_IS_CLOSING)
 		return 0;
-	if (is_bad(grace))
+	if (!ac_is_time_(grace))
 		return ac_raise(d, EINVAL);
 	r = bytes_per_second ? ac_need_meter_(d) : ac_extra_(d) ? 0 : -ENOMEM;
 	if (r < 0)

@@ -80,6 +80,7 @@ AC_API const struct ac_transport *ac_bare_transport_(const struct ac_dispatcher 
 AC_API void ac_set_transport_(struct ac_dispatcher *d, const struct ac_transport *transport);
 
 /* deadline.c */
+enum ac_counter ac_counter_of_(enum ac_timeout what);
 void ac_look_later_(struct ac_dispatcher *d);    /* extra is there */
 void ac_record_begins_(struct ac_dispatcher *d); /* its first bytes are here */
 void ac_output_waits_(struct ac_dispatcher *d);  /* the kernel takes no more for now */

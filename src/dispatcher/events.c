@@ -81,14 +81,11 @@ static void close_for_limit(struct ac_dispatcher *d, const struct ac_error *e,
 /* A listener goes on: closing it would be the end of the service for one bad moment. */
 int ac_base_handle_error_(struct ac_dispatcher *d, const struct ac_error *e)
 {
-	static const enum ac_counter late[] = { [AC_RECORD_LATE] = AC_COUNT_RECORD_LATE,
-		                                [AC_STALLED] = AC_COUNT_STALLED,
-		                                [AC_TOO_SLOW] = AC_COUNT_TOO_SLOW };
 	bool listens = d->flags & AC_IS_ACCEPTING;
 	char trace[512], repr[AC_REPR_TEXT];
 
 	if (e->code == ETIMEDOUT && ac_timed_out(d) != AC_IN_TIME) {
-		close_for_limit(d, e, late[ac_timed_out(d)]);
+		close_for_limit(d, e, ac_counter_of_(ac_timed_out(d)));
 		return 0;
 	}
 	if (e->code == EMSGSIZE && !listens) { /* a peer's doing, who may do it often */

@@ -83,12 +83,9 @@ static ssize_t metered_send(struct ac_dispatcher *d, const struct iovec *iov, in
 {
 	struct ac_meter *m = meter_of(d);
 	struct iovec some[IOV_MOST];
-	size_t wanted = 0, most;
+	size_t wanted = ac_iov_len_(iov, count), most = ac_share_take_(&m->out, wanted);
 
 	d->flags |= AC_HAS_WRITTEN;
-	for (int i = 0; i < count; i++)
-		wanted += iov[i].iov_len;
-	most = ac_share_take_(&m->out, wanted);
 	if (most == 0)
 		return -EAGAIN;
 	if (most == wanted || is_whole(d))

@@ -21,17 +21,20 @@ static void bring_forward(struct ac_map *m)
 	}
 }
 
+static size_t part_of(size_t whole, unsigned percent)
+{
+	return whole / 100 * percent + whole % 100 * percent / 100;
+}
+
 void ac_weigh_stress_(struct ac_dispatcher *listener)
 {
 	struct ac_map *m = listener->map;
 	size_t most = ac_limit_(listener, AC_MAX_CONNECTIONS);
 
-	if (m->stressed ||
-	    m->admitted <= most / 100 * m->stress_percent + most % 100 * m->stress_percent / 100)
+	if (m->stressed || m->admitted <= part_of(most, m->stress_percent))
 		return;
 	m->stressed = true;
-	m->stress_ends =
-		most / 100 * (m->stress_percent - 10) + most % 100 * (m->stress_percent - 10) / 100;
+	m->stress_ends = part_of(most, m->stress_percent - 10);
 	ac_count_(m, AC_COUNT_STRESS);
 	m->stress_said = ac_may_say_(m, AC_COUNT_STRESS);
 	if (m->stress_said)

@@ -121,14 +121,16 @@ static void enrol(struct ac_map *m, const struct ac_dispatcher *d)
 {
 	struct ac_census *c = m->census;
 	struct resident r = read_peer(d);
+	size_t i;
 
 	if (!c || r.kind == NONE)
 		return;
 	if ((c->used + 1) * 2 > c->cap && !(m->census = c = grown(c)))
 		return;
-	r.count = c->at[find(c, &r)].count;
-	c->used += r.count++ == 0;
-	c->at[find(c, &r)] = r;
+	i = find(c, &r);
+	r.count = c->at[i].count + 1;
+	c->used += r.count == 1;
+	c->at[i] = r;
 }
 
 /* Those behind a place that has become free move up, unless they are at home between it and where they are. */

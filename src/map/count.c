@@ -38,16 +38,22 @@ const char *ac_counter_name(enum ac_counter which)
 	return (unsigned)which < AC_COUNTERS ? names[which] : "";
 }
 
+bool ac_once_a_second_(struct ac_map *m, int64_t *said)
+{
+	int64_t now = ac_map_time_(m);
+
+	if (*said && now - *said < SAY_NS)
+		return false;
+	*said = now;
+	return true;
+}
+
 bool ac_may_say_(struct ac_map *m, enum ac_counter which)
 {
 	struct ac_tally *t = &m->counters[which];
-	int64_t now = ac_map_time_(m);
-	bool may = !t->said || now - t->said >= SAY_NS;
+	bool may = ac_once_a_second_(m, &t->said);
 
-	if (may)
-		t->said = now;
-	else
-		t->unsaid++;
+	t->unsaid += !may;
 	return may;
 }
 

@@ -332,7 +332,9 @@ static inline void ac_count_(struct ac_map *m, enum ac_counter which)
 {
 	m->counters[which].count++;
 }
-/* Whether a line about it may be logged now, one a second at most; and that line. */
+/* Whether a line may be logged now, one a second at most; `said`: when the last one was, 0: never. */
+bool ac_once_a_second_(struct ac_map *m, int64_t *said);
+/* The same for a line about what is counted; and that line. */
 bool ac_may_say_(struct ac_map *m, enum ac_counter which);
 void ac_say_(struct ac_dispatcher *d, enum ac_counter which, enum ac_log_level level,
              const char *format, ...) AC_PRINTF(4, 5);

@@ -47,11 +47,6 @@ static int64_t after(int64_t from, double seconds)
 	return seconds == 0 ? from - from % 1000000 : later(from, seconds);
 }
 
-static bool is_bad(double seconds)
-{
-	return isnan(seconds) || seconds < 0;
-}
-
 static struct ac_task *task_new(struct ac_map *map, ac_task_fn *fn, void *arg, bool bad)
 {
 	struct ac_task *t;
@@ -75,7 +70,7 @@ static struct ac_task *task_new(struct ac_map *map, ac_task_fn *fn, void *arg, b
 
 struct ac_task *ac_call_later(struct ac_map *map, double seconds, ac_task_fn *fn, void *arg)
 {
-	struct ac_task *t = task_new(map, fn, arg, is_bad(seconds));
+	struct ac_task *t = task_new(map, fn, arg, !ac_is_time_(seconds));
 
 	if (t) {
 		t->due = after(ac_map_time_(t->map), seconds);
@@ -86,7 +81,7 @@ struct ac_task *ac_call_later(struct ac_map *map, double seconds, ac_task_fn *fn
 
 struct ac_task *ac_call_at(struct ac_map *map, double when, ac_task_fn *fn, void *arg)
 {
-	struct ac_task *t = task_new(map, fn, arg, is_bad(when));
+	struct ac_task *t = task_new(map, fn, arg, !ac_is_time_(when));
 
 	if (t) {
 		t->due = ac_ns_(when);
@@ -97,7 +92,7 @@ struct ac_task *ac_call_at(struct ac_map *map, double when, ac_task_fn *fn, void
 
 struct ac_task *ac_call_every(struct ac_map *map, double seconds, ac_task_fn *fn, void *arg)
 {
-	struct ac_task *t = task_new(map, fn, arg, is_bad(seconds) || seconds <= 0);
+	struct ac_task *t = task_new(map, fn, arg, isnan(seconds) || seconds <= 0);
 
 	if (t) {
 		t->interval = ac_ns_(seconds);
@@ -109,7 +104,7 @@ struct ac_task *ac_call_every(struct ac_map *map, double seconds, ac_task_fn *fn
 
 int ac_task_start(struct ac_task *t, struct ac_map *map, double seconds, ac_task_fn *fn, void *arg)
 {
-	if (is_bad(seconds) || !fn)
+	if (!ac_is_time_(seconds) || !fn)
 		return -EINVAL;
 	map = ac_map_of_(map);
 	if (!map)
@@ -146,7 +141,7 @@ static int set_due(struct ac_task *t, int64_t due)
 
 int ac_task_reset(struct ac_task *t, double seconds)
 {
-	if (is_bad(seconds) || !t || !t->map)
+	if (!ac_is_time_(seconds) || !t || !t->map)
 		return -EINVAL;
 	return set_due(t, after(ac_map_time_(t->map), seconds));
 }

@@ -15,7 +15,6 @@
 #define MOST_THREADS 4
 #define MOST_WAITING 1024
 #define IDLE_SECONDS 5
-#define SAY_NS 1000000000 /* one line a second */
 
 struct job {
 	struct job *next;
@@ -245,12 +244,9 @@ static struct ac_pool *pool_of(struct ac_map *map, int *ret_error)
 static int refuse(struct ac_pool *p)
 {
 	struct ac_map *m = p->box->d.map;
-	int64_t now = ac_map_time_(m);
 
-	if (p->said == 0 || now - p->said >= SAY_NS)
+	if (ac_once_a_second_(m, &p->said))
 		ac_map_log(m, AC_LOG_WARNING, "jobs are refused: %zu wait", p->most_waiting);
-	if (p->said == 0 || now - p->said >= SAY_NS)
-		p->said = now;
 	return -ENOBUFS;
 }
 

@@ -18,8 +18,7 @@
 
 #define POSTS_A_PASS 512
 #define POSTS_WAITING 65536
-#define POSTS_KEPT 1024   /* memory for more of them goes back when they have run */
-#define SAY_NS 1000000000 /* one line a second */
+#define POSTS_KEPT 1024 /* memory for more of them goes back when they have run */
 
 pthread_mutex_t ac_net_mutex_ = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -149,14 +148,12 @@ static void tell_refused(struct ac_mailbox *box)
 {
 	struct ac_map *m = box->d.map;
 	uint64_t refused = ac_posts_refused(m);
-	int64_t now = ac_map_time_(m);
 
-	if (refused == box->refused_told || (box->said && now - box->said < SAY_NS))
+	if (refused == box->refused_told || !ac_once_a_second_(m, &box->said))
 		return;
 	ac_map_log(m, AC_LOG_WARNING, "%llu posts were refused: too many wait",
 	           (unsigned long long)(refused - box->refused_told));
 	box->refused_told = refused;
-	box->said = now;
 }
 
 static int fetch(struct ac_dispatcher *d)

@@ -12,7 +12,6 @@
 #include "process.h"
 
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
 
 static int look(void *arg);
@@ -161,7 +160,7 @@ int ac_terminate(struct ac_process *p, double seconds)
 {
 	int r;
 
-	if (isnan(seconds) || seconds < 0)
+	if (!ac_is_time_(seconds))
 		return ac_raise(p, EINVAL);
 	r = ac_kill(p, SIGTERM);
 	if (r == 0 && !p->exited && !(p->d.flags & AC_IS_CLOSING))

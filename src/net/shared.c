@@ -40,8 +40,7 @@ static int with_socket(struct ac_dispatcher *d, const struct ac_addr *addr, bool
 
 static int parse(struct ac_dispatcher *d, const char *address, struct ac_addr *ret_addr)
 {
-	if (ac_addr_parse(address, ret_addr) < 0)
-		return ac_raisef(d, EINVAL, "\"%.80s\" is no address", address ? address : "");
+	AC_TRY(d, ac_parse_(d, address, ret_addr));
 	if (ret_addr->sa.sa_family == AF_UNIX)
 		return ac_raisef(d, EOPNOTSUPP, "%.80s cannot be shared", address);
 	return 0;

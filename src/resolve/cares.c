@@ -307,19 +307,15 @@ static int open_channel(struct ac_backend *b, const struct ac_resolver_opts *o, 
 int ac_backend_new_(struct ac_resolver *r, const struct ac_resolver_opts *o, const char **ret_why)
 {
 	struct ac_backend *b = ac_alloc_(sizeof(*b));
-	size_t size = o->search ? strlen(o->search) + 1 : 1;
-	char *search = ac_alloc_(size);
+	char *search = ac_copy_(o->search ? o->search : "");
 	int code = -ENOMEM;
 
 	pthread_once(&library_once, start_library);
 	r->backend = b;
 	if (b)
 		b->r = r;
-	if (b && search) {
-		if (o->search)
-			memcpy(search, o->search, size);
+	if (b && search)
 		code = open_channel(b, o, search, ret_why);
-	}
 	ac_free_(search);
 	return code;
 }

@@ -4,22 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* An address without a port, with brackets or without. */
-static int parse_addr(const char *text, size_t len, uint16_t port, struct ac_addr *ret_addr)
-{
-	bool bare = memchr(text, ':', len) && text[0] != '[';
-	char whole[AC_ADDR_TEXT];
-	struct ac_addr addr;
-
-	if (len == 0 || len > 80)
-		return -EINVAL;
-	snprintf(whole, sizeof(whole), bare ? "[%.*s]:%u" : "%.*s:%u", (int)len, text, port);
-	if (ac_addr_parse(whole, &addr) < 0 || addr.sa.sa_family == AF_UNIX)
-		return -EINVAL;
-	*ret_addr = addr;
-	return 0;
-}
-
 /* At the end, so that they are found in the order in which they were given. */
 static int append(struct ac_resolver *r, const char *host, const struct ac_addr *addr)
 {
@@ -58,7 +42,7 @@ int ac_fixed_add_(struct ac_resolver *r, const char *text, const char **ret_why)
 	while (code == 0 && *end) {
 		size_t len = strcspn(++end, ",");
 
-		code = parse_addr(end, len, port, &addr);
+		code = ac_name_addr_(end, len, port, &addr);
 		if (code == 0)
 			code = append(r, host, &addr);
 		end += len;

@@ -12,16 +12,6 @@
 #define LINE_SIZE 2048
 #define BLANKS " \t\r\n"
 
-static bool parse_addr(const char *text, struct ac_addr *ret_addr)
-{
-	char whole[AC_ADDR_TEXT];
-
-	if (strlen(text) > 80)
-		return false;
-	snprintf(whole, sizeof(whole), strchr(text, ':') ? "[%s]:0" : "%s:0", text);
-	return ac_addr_parse(whole, ret_addr) == 0;
-}
-
 static void read_line(struct ac_lookup *l, char *line)
 {
 	char *rest = NULL, *word;
@@ -29,7 +19,7 @@ static void read_line(struct ac_lookup *l, char *line)
 
 	line[strcspn(line, "#")] = '\0';
 	word = strtok_r(line, BLANKS, &rest);
-	if (!word || !parse_addr(word, &addr))
+	if (!word || word[0] == '[' || ac_name_addr_(word, strlen(word), 0, &addr) < 0)
 		return;
 	while ((word = strtok_r(NULL, BLANKS, &rest)) != NULL) {
 		if (ac_name_same_(word, l->host)) {

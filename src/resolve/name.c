@@ -6,7 +6,6 @@
 #include "resolver.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -50,17 +49,6 @@ static const char *find_fault(const char *host)
 	return is_number(host + last, len - last) ? "this is no address" : NULL;
 }
 
-static int parse_port(const char *text, uint16_t *ret_port)
-{
-	size_t digits = strspn(text, "0123456789");
-	unsigned long port = digits > 0 && digits < 6 ? strtoul(text, NULL, 10) : 65536;
-
-	if (text[digits] || port > 65535)
-		return -EINVAL;
-	*ret_port = (uint16_t)port;
-	return 0;
-}
-
 int ac_name_split_(const char *address, char host[AC_NAME_MAX + 1], uint16_t *ret_port,
                    const char **ret_why)
 {
@@ -68,7 +56,7 @@ int ac_name_split_(const char *address, char host[AC_NAME_MAX + 1], uint16_t *re
 	size_t len = colon ? (size_t)(colon - address) : 0;
 
 	*ret_why = "there is no port from 0 to 65535";
-	if (!colon || parse_port(colon + 1, ret_port) < 0)
+	if (!colon || ac_parse_port_(colon + 1, ret_port) < 0)
 		return -EINVAL;
 	*ret_why = "the name has more than 253 bytes";
 	if (len > AC_NAME_MAX)
@@ -84,6 +72,21 @@ static size_t length(const char *name)
 	size_t len = strlen(name);
 
 	return len > 0 && name[len - 1] == '.' ? len - 1 : len;
+}
+
+int ac_name_addr_(const char *text, size_t len, uint16_t port, struct ac_addr *ret_addr)
+{
+	bool bare = memchr(text, ':', len) && text[0] != '[';
+	char whole[AC_ADDR_TEXT];
+	struct ac_addr addr;
+
+	if (len == 0 || len > 80)
+		return -EINVAL;
+	snprintf(whole, sizeof(whole), bare ? "[%.*s]:%u" : "%.*s:%u", (int)len, text, port);
+	if (ac_addr_parse(whole, &addr) < 0 || addr.sa.sa_family == AF_UNIX)
+		return -EINVAL;
+	*ret_addr = addr;
+	return 0;
 }
 
 bool ac_name_same_(const char *a, const char *b)

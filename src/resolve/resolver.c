@@ -2,8 +2,6 @@
 #include "resolver.h"
 
 #include <errno.h>
-#include <math.h>
-#include <string.h>
 
 #define DEADLINE 30.0
 #define ATTEMPT_DELAY 0.25
@@ -45,35 +43,19 @@ struct ac_resolver *ac_resolver_of_(struct ac_map *m)
 	return (struct ac_resolver *)m->dialer;
 }
 
-static bool is_bad(double seconds)
-{
-	return isnan(seconds) || seconds < 0;
-}
-
 static const char *find_fault(const struct ac_resolver_opts *o)
 {
-	if (is_bad(o->timeout) || is_bad(o->deadline) || is_bad(o->attempt_delay))
+	if (!ac_is_time_(o->timeout) || !ac_is_time_(o->deadline) || !ac_is_time_(o->attempt_delay))
 		return "a time is negative";
 	if (o->tries < 0 || o->tries > 100 || o->ndots < 0 || o->ndots > 15)
 		return "tries are 0 to 100, ndots 0 to 15";
 	return NULL;
 }
 
-static int set_hosts_file(struct ac_resolver *r, const char *path)
-{
-	size_t size = strlen(path) + 1;
-
-	r->hosts_file = ac_alloc_(size);
-	if (!r->hosts_file)
-		return -ENOMEM;
-	memcpy(r->hosts_file, path, size);
-	return 0;
-}
-
 static int resolver_init(struct ac_resolver *r, const struct ac_resolver_opts *o,
                          const char **ret_why)
 {
-	int code;
+	int code = 0;
 
 	*ret_why = find_fault(o);
 	if (*ret_why)
@@ -82,7 +64,9 @@ static int resolver_init(struct ac_resolver *r, const struct ac_resolver_opts *o
 	r->deadline = ac_ns_(o->deadline > 0 ? o->deadline : DEADLINE);
 	r->attempt_delay = ac_ns_(o->attempt_delay > 0 ? o->attempt_delay : ATTEMPT_DELAY);
 	r->most = o->max_queries ? o->max_queries : MAX_QUERIES;
-	code = set_hosts_file(r, o->hosts_file ? o->hosts_file : "/etc/hosts");
+	r->hosts_file = ac_copy_(o->hosts_file ? o->hosts_file : "/etc/hosts");
+	if (!r->hosts_file)
+		return -ENOMEM;
 	for (size_t i = 0; code == 0 && o->addresses && o->addresses[i]; i++)
 		code = ac_fixed_add_(r, o->addresses[i], ret_why);
 	return code < 0 ? code : ac_backend_new_(r, o, ret_why);

@@ -68,6 +68,8 @@ struct ac_resolver *ac_resolver_of_(struct ac_map *m); /* NULL: none */
 int ac_name_split_(const char *address, char host[AC_NAME_MAX + 1], uint16_t *ret_port,
                    const char **ret_why);
 bool ac_name_same_(const char *a, const char *b); /* whatever their case or last dot */
+/* An address without a port, with brackets or without. */
+int ac_name_addr_(const char *text, size_t len, uint16_t port, struct ac_addr *ret_addr);
 
 /* ---- fixed.c, hosts.c: they add what they know ---- */
 int ac_fixed_add_(struct ac_resolver *r, const char *text, const char **ret_why);

@@ -143,15 +143,6 @@ static ssize_t write_records(struct ac_tls_link *l, struct cursor *c)
 	return n < 0 ? n : (ssize_t)taken;
 }
 
-static size_t total(const struct iovec *iov, int count)
-{
-	size_t sum = 0;
-
-	for (int i = 0; i < count; i++)
-		sum += iov[i].iov_len;
-	return sum;
-}
-
 /* More than a record is put together, so that the kernel gets it in few large pieces. */
 static ssize_t encrypt(struct ac_tls_link *l, struct cursor *c)
 {
@@ -160,7 +151,7 @@ static ssize_t encrypt(struct ac_tls_link *l, struct cursor *c)
 	if (SSL_get_shutdown(l->ssl) & SSL_SENT_SHUTDOWN)
 		return -EPIPE;
 	ac_tls_begin_(l);
-	if (total(c->iov, c->count) - c->at > RECORD)
+	if (ac_iov_len_(c->iov, c->count) - c->at > RECORD)
 		ac_tls_gather_(l);
 	n = write_records(l, c);
 	ac_tls_scatter_(l, true);

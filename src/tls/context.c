@@ -8,7 +8,6 @@
 #include "tls.h"
 
 #include <errno.h>
-#include <math.h>
 #include <openssl/err.h>
 #include <string.h>
 
@@ -37,19 +36,9 @@ const char *ac_tls_error(const struct ac_tls *tls)
 	return tls ? tls->error : last_error;
 }
 
-static char *copy(const char *text)
-{
-	size_t size = strlen(text) + 1;
-	char *p = ac_alloc_(size);
-
-	if (p)
-		memcpy(p, text, size);
-	return p;
-}
-
 static bool copy_to(const char **at)
 {
-	return !*at || (*at = copy(*at)) != NULL;
+	return !*at || (*at = ac_copy_(*at)) != NULL;
 }
 
 void ac_tls_set_put_(struct ac_tls_set *set)
@@ -144,7 +133,7 @@ static int copy_alpn(struct ac_tls *t, const char *const *list)
 	for (size_t i = 0; t->alpn && t->protos && i < count; i++) {
 		size_t len = strlen(list[i]);
 
-		t->alpn[i] = copy(list[i]);
+		t->alpn[i] = ac_copy_(list[i]);
 		if (!t->alpn[i])
 			break;
 		t->protos[t->protos_len] = (unsigned char)len;
@@ -197,7 +186,7 @@ static int take_opts(struct ac_tls *t, const struct ac_tls_opts *o)
 	t->opts.ca_file = t->opts.ca_dir = NULL;
 	if (t->opts.handshake_timeout == 0)
 		t->opts.handshake_timeout = DEFAULT_TIMEOUT;
-	if (isnan(t->opts.handshake_timeout) || t->opts.handshake_timeout < 0)
+	if (!ac_is_time_(t->opts.handshake_timeout))
 		return ac_tls_fail_(t, EINVAL, "a handshake timeout that is no time", NULL);
 	t->opts.ca_file = given.ca_file;
 	if (!copy_to(&t->opts.ca_file))
@@ -258,8 +247,8 @@ int ac_tls_add_certificate(struct ac_tls *tls, const char *cert_file, const char
 
 	if (!tls || !cert_file)
 		return -EINVAL;
-	f.cert = copy(cert_file);
-	f.key = copy(key_file ? key_file : cert_file);
+	f.cert = ac_copy_(cert_file);
+	f.key = ac_copy_(key_file ? key_file : cert_file);
 	pthread_mutex_lock(&tls->lock);
 	if (f.cert && f.key)
 		r = add(tls, f);

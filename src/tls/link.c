@@ -60,12 +60,17 @@ static int late(void *arg)
 	return 0;
 }
 
+static int64_t due(const struct ac_tls_link *l)
+{
+	struct ac_map *m = l->d->map;
+
+	return ac_map_time_(m) + ac_patience_(m, ac_ns_(l->tls->opts.handshake_timeout));
+}
+
 void ac_tls_await_(struct ac_tls_link *l)
 {
-	int64_t most = ac_patience_(l->d->map, ac_ns_(l->tls->opts.handshake_timeout));
-
 	ac_task_cancel(&l->deadline);
-	ac_task_start_inner_(&l->deadline, l->d->map, ac_map_time_(l->d->map) + most, late, l);
+	ac_task_start_inner_(&l->deadline, l->d->map, due(l), late, l);
 }
 
 /* A certificate is not believed: OpenSSL's text, and whose it was to be. */
@@ -217,9 +222,8 @@ static void moved(struct ac_dispatcher *d)
 static void hurried(struct ac_dispatcher *d)
 {
 	struct ac_tls_link *l = ac_tls_link_(d);
-	int64_t most = ac_patience_(d->map, ac_ns_(l->tls->opts.handshake_timeout));
 
-	if (ac_task_pending(&l->deadline) && ac_map_time_(d->map) + most < l->deadline.due)
+	if (ac_task_pending(&l->deadline) && due(l) < l->deadline.due)
 		ac_tls_await_(l);
 }
 

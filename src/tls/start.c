@@ -65,17 +65,22 @@ static bool set_up(struct ac_tls_link *l)
 }
 
 /* The dot of the root belongs to the DNS, not to the name. */
-static bool copy_name(struct ac_tls_link *l, const char *name)
+static size_t name_length(const char *name)
 {
 	size_t len = name ? strlen(name) : 0;
 
-	if (len && name[len - 1] == '.')
-		len--;
+	return len && name[len - 1] == '.' ? len - 1 : len;
+}
+
+static bool copy_name(struct ac_tls_link *l, const char *name)
+{
+	size_t len = name_length(name);
+
 	if (len == 0)
 		return true;
-	l->name = ac_alloc_(len + 1);
+	l->name = ac_copy_(name);
 	if (l->name)
-		memcpy(l->name, name, len);
+		l->name[len] = '\0';
 	return l->name != NULL;
 }
 
@@ -109,10 +114,8 @@ static bool has_certificate(struct ac_tls *tls)
 static int check(struct ac_dispatcher *d, struct ac_tls *tls, const char *name)
 {
 	bool datagrams = d->fd >= 0 && d->family && !(d->flags & AC_IS_STREAM);
-	size_t len = name ? strlen(name) : 0;
+	size_t len = name_length(name);
 
-	if (len && name[len - 1] == '.')
-		len--;
 	if (ac_tls_link_(d))
 		return ac_raise(d, EALREADY);
 	if (!tls || (d->flags & AC_IS_ACCEPTING) || datagrams ||

@@ -36,15 +36,12 @@ static int came(SSL *ssl, SSL_SESSION *session)
 	struct ac_tls_link *l = SSL_get_app_data(ssl);
 	struct ac_tls_session *s;
 	char *name;
-	size_t size;
 
 	if (!l->name || !SSL_SESSION_is_resumable(session))
 		return 0;
-	size = strlen(l->name) + 1;
-	name = ac_alloc_(size);
+	name = ac_copy_(l->name);
 	if (!name)
 		return 0;
-	memcpy(name, l->name, size);
 	pthread_mutex_lock(&l->tls->lock);
 	if (l->set != l->tls->set) { /* what it was verified by is believed no more */
 		pthread_mutex_unlock(&l->tls->lock);

@@ -37,15 +37,6 @@ static ssize_t socket_recv(struct ac_dispatcher *d, void *buffer, size_t size)
 	return n;
 }
 
-static size_t total(const struct iovec *iov, int count)
-{
-	size_t sum = 0;
-
-	for (int i = 0; i < count; i++)
-		sum += iov[i].iov_len;
-	return sum;
-}
-
 static ssize_t sent(struct ac_dispatcher *d, ssize_t n, size_t wanted)
 {
 	d->flags |= AC_HAS_WRITTEN;
@@ -56,7 +47,7 @@ static ssize_t sent(struct ac_dispatcher *d, ssize_t n, size_t wanted)
 
 static ssize_t socket_send(struct ac_dispatcher *d, const struct iovec *iov, int count, bool more)
 {
-	return sent(d, ac_sys_send_(d->fd, iov, count, more), total(iov, count));
+	return sent(d, ac_sys_send_(d->fd, iov, count, more), ac_iov_len_(iov, count));
 }
 
 static ssize_t socket_sendfile(struct ac_dispatcher *d, int fd, int64_t offset, size_t len)
@@ -133,7 +124,7 @@ static ssize_t file_send(struct ac_dispatcher *d, const struct iovec *iov, int c
 
 	(void)more;
 	if (!(d->flags & AC_IS_BLOCKING))
-		return sent(d, ac_sys_write_(d->fd, iov, count), total(iov, count));
+		return sent(d, ac_sys_write_(d->fd, iov, count), ac_iov_len_(iov, count));
 	d->flags |= AC_HAS_WRITTEN;
 	n = write_blocking(d, iov);
 	if (n == -EAGAIN)
