@@ -149,6 +149,8 @@ static int run(struct crew *c)
 	if (r < 0)
 		return STATUS_FAILED;
 	r = ac_loop(c->map, NULL);
+	for (int i = 0; r < 0 && i < 2; i++) /* nobody hears signals any more: all leave at once */
+		ac_workers_stop(c->workers);
 	ended = ac_workers_join(c->workers);
 	return r < 0 || ended < 0 ? STATUS_FAILED : STATUS_OK;
 }

@@ -215,6 +215,48 @@ static void exit_that_the_program_took_itself_is_one_that_nobody_knows(void **st
 	assert_string_equal(trace, "o(up)s-1X");
 }
 
+/* Once the program has reaped it the id, and that of its group, may be another's. */
+static void nobody_is_signalled_for_a_child_that_the_program_reaped(void **state)
+{
+	struct world *w = *state;
+	struct kid *k = start(w, "read x; sleep 60 >&2 & echo $!",
+	                      (struct ac_spawn_opts){ .new_group = true, .output_wait = 60 });
+	const char *trace = k->trace;
+	pid_t sleeper;
+
+	assert_int_equal(ac_kill(&k->p, 0), 0);
+	assert_int_equal(ac_push(k->p.in, "go\n", 3), 0);
+	UNTIL(w, strchr(trace, ')'));
+	sleeper = atoi(strchr(trace, '(') + 1);
+	assert_int_equal(waitpid(k->p.pid, NULL, 0), k->p.pid);
+	assert_int_equal(ac_kill(&k->p, SIGKILL), -ESRCH);
+	assert_int_equal(ac_terminate(&k->p, 0), -ESRCH);
+	passes(w, 3);
+	assert_null(strchr(trace, 'X')); /* the sleeper has its stderr */
+	assert_int_equal(ac_kill(&k->p, SIGKILL), -ESRCH);
+	ac_close(&k->p.d);
+	assert_int_equal(kill(sleeper, SIGKILL), 0);
+}
+
+/* It cannot be told how, and does not ask again and again either. */
+static void forked_child_is_done_when_its_parents_child_ends(void **state)
+{
+	struct world *w = *state;
+	struct kid *k = sh(w, "sleep 0.1");
+	const char *trace = k->trace;
+	pid_t pid = fork();
+	int status, n = 0;
+
+	if (pid == 0) {
+		for (; n < 40 && ac_map_channels(w->map); n++)
+			ac_poll(w->map, 0.05);
+		_exit(ac_map_channels(w->map) || strstr(trace, "x0"));
+	}
+	UNTIL(w, strchr(trace, 'X'));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static int nested(struct kid *k)
 {
 	for (int i = 0; i < 20; i++)
@@ -371,6 +413,8 @@ int main(void)
 		EACH(left_child_lives_on_and_is_reaped_when_it_ends),
 		EACH(group_is_killed_as_a_whole),
 		EACH(exit_that_the_program_took_itself_is_one_that_nobody_knows),
+		EACH(nobody_is_signalled_for_a_child_that_the_program_reaped),
+		EACH(forked_child_is_done_when_its_parents_child_ends),
 		EACH(nested_pass_does_not_tell_the_exit_in_mid_line),
 		EACH(forked_child_that_frees_the_map_kills_nobody),
 		EACH(map_may_go_in_any_handler_of_a_process),

@@ -216,6 +216,46 @@ static void second_stop_leaves_at_once(void **state)
 	close(fd);
 }
 
+static int never_run(void *arg)
+{
+	(void)arg;
+	abort();
+}
+
+static int open_door_only(struct ac_map *map, unsigned index, void *arg)
+{
+	int r = open_door(map, index, arg);
+
+	ac_close_posts(map);
+	return r;
+}
+
+/* Or whoever joins waits for ever. */
+static void worker_that_takes_no_posts_is_stopped(void **state)
+{
+	struct world *w = *state;
+	struct team t = { .opts = { .poller = w->poller, .log = quiet } };
+	struct ac_workers_opts o = { .count = WORKERS,
+		                     .map = &t.opts,
+		                     .setup = open_door_only,
+		                     .teardown = gone,
+		                     .arg = &t };
+	struct ac_workers *workers = NULL;
+	int fd;
+
+	assert_int_equal(ac_workers_start(&o, &workers), 0);
+	fd = dial(&t);
+	echoes(fd);
+	assert_int_equal(ac_post(ac_workers_map(workers, 0), NULL, NULL), -EINVAL);
+	assert_int_equal(ac_post(ac_workers_map(workers, 0), never_run, NULL), -ENOENT);
+	ac_workers_stop(workers);
+	alarm(20);
+	assert_int_equal(ac_workers_join(workers), 0);
+	alarm(0);
+	assert_int_equal(t.torn_down, WORKERS);
+	close(fd);
+}
+
 static void failed_setup_stops_those_before(void **state)
 {
 	struct world *w = *state;
@@ -411,6 +451,7 @@ int main(void)
 		EACH(connections_are_spread_over_one_port),
 		EACH(graceful_stop_serves_who_is_there),
 		EACH(second_stop_leaves_at_once),
+		EACH(worker_that_takes_no_posts_is_stopped),
 		EACH(failed_setup_stops_those_before),
 		EACH(wrong_options_are_refused),
 		EACH(stop_while_busy_leaves_nothing),

@@ -90,7 +90,8 @@ AC_API extern const struct ac_process_class ac_process_class;
 AC_API struct ac_process *ac_spawn(struct ac_map *map, const struct ac_process_class *cls,
                                    const struct ac_spawn_opts *opts);
 
-/* Sends a signal to it, or to its group. 0; -ESRCH when it has ended, -EINVAL, -EPERM. 0 with nothing
+/* Sends a signal to it, or to its group. 0; -ESRCH when it has ended (what is left of a group hears it
+ * all the same, unless the program has waited for the child itself); -EINVAL, -EPERM. 0 with nothing
  * done on a closed one. */
 AC_API int ac_kill(struct ac_process *p, int signal);
 

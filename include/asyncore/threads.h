@@ -23,7 +23,7 @@ extern "C" {
 AC_API int ac_open_posts(struct ac_map *map);
 
 /* Refuses posts from now on and runs those that wait. ac_close_all and ac_map_free do the same, before
- * they close anything else. */
+ * they close anything else. A worker can be stopped all the same. */
 AC_API void ac_close_posts(struct ac_map *map);
 
 /*

@@ -57,7 +57,7 @@ static void peer_died(struct ac_dispatcher *d)
 	bool datagrams = d->family && !(d->flags & AC_IS_STREAM);
 	int code = 0;
 
-	if (d->flags & AC_IS_ACCEPTING)
+	if (d->flags & (AC_IS_ACCEPTING | AC_IS_NUMB)) /* numb: an edge poller tells it again */
 		return;
 	if (datagrams ||
 	    (!(d->flags & (AC_IS_ENDED | AC_IS_MUTE)) &&

@@ -2,7 +2,8 @@
  * waiter.c — the end of a child, by its pidfd.
  *
  * Design: the child stays a zombie until its process closes, so that its id, and its group's, can still be
- * signalled and mean nobody else. A waiter whose process has closed goes on by itself until the child can be
+ * signalled and mean nobody else. Where the program has reaped it itself the id may be another's: nobody is
+ * signalled then. In a forked child a process closes when its parent's child ends: nobody there can tell how. A waiter whose process has closed goes on by itself until the child can be
  * reaped; if the map goes first it waits a moment for a child that it has killed.
  */
 #include "process.h"
@@ -21,9 +22,11 @@ int ac_waiter_kill_(const struct ac_waiter *w, int signal)
 {
 	if (!is_ours(w))
 		return -ESRCH;
-	if (w->group)
-		return ac_sys_kill_(-w->pid, signal);
-	return w->exited ? -ESRCH : ac_sys_pidfd_kill_(w->d.fd, signal);
+	if (!w->group)
+		return w->exited ? -ESRCH : ac_sys_pidfd_kill_(w->d.fd, signal);
+	if (ac_sys_pidfd_kill_(w->d.fd, 0) == -ESRCH) /* reaped by somebody else */
+		return -ESRCH;
+	return ac_sys_kill_(-w->pid, signal);
 }
 
 /* It stays readable, and is hung up once it is reaped: there is nothing more to hear. */
@@ -37,9 +40,14 @@ static int handle_read(struct ac_dispatcher *d)
 {
 	struct ac_waiter *w = (struct ac_waiter *)d;
 	struct ac_exit how;
-	int r = is_ours(w) ? ac_sys_exit_of_(d->fd, false, &how) : -EAGAIN;
+	int r;
 
 	d->flags |= AC_HAS_READ;
+	if (!is_ours(w)) {
+		ac_close(d);
+		return 0;
+	}
+	r = ac_sys_exit_of_(d->fd, false, &how);
 	if (r == -EAGAIN)
 		d->ready &= (uint8_t)~AC_IN;
 	if (r < 0)
