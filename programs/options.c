@@ -1,12 +1,11 @@
 /* options.c — see options.h. */
 #include "options.h"
 
-#include <stdlib.h>
-#include <sys/resource.h>
+#include "program.h"
+#include "tls.h"
 
-#define CONNECTIONS_MOST 100000
-#define CONNECTIONS_LEAST 16
-#define OTHER_DESCRIPTORS 64
+#include <getopt.h>
+#include <stdlib.h>
 
 bool options_count(const char *text, size_t *ret_count)
 {
@@ -30,14 +29,38 @@ bool options_seconds(const char *text, double *ret_seconds)
 	return true;
 }
 
-size_t options_connections(size_t descriptors)
+size_t options_connections(struct ac_map *map)
 {
-	struct rlimit files;
-	size_t most;
+	struct ac_dispatcher *d = ac_new(map, AC_DISPATCHER);
+	size_t most = d ? ac_limit(d, AC_MAX_CONNECTIONS) : 1;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
-		return CONNECTIONS_MOST;
-	most = (size_t)files.rlim_cur / 10 * 8;
-	most = most > OTHER_DESCRIPTORS ? (most - OTHER_DESCRIPTORS) / descriptors : 0;
-	return most > CONNECTIONS_LEAST ? most : CONNECTIONS_LEAST;
+	ac_close(d);
+	return most;
+}
+
+int options_refuse(const char *name, const char *what)
+{
+	program_fail(STATUS_USAGE, name, "%s", what);
+	return program_usage(name) + 1;
+}
+
+int options_read(const struct options_table *t, struct tls_options *tls, int argc, char **argv,
+                 void *arg)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, t->letters, t->words, NULL)) != -1) {
+		if (c == 'h')
+			return program_help(t->help) + 1;
+		if (c == '?')
+			return program_usage(t->name) + 1;
+		if (c == OPTIONS_TLS) {
+			if (!tls_options_add(tls, optarg, argc, argv))
+				return options_refuse(t->name, "--tls needs CERT and KEY");
+		} else if (!t->set(c, optarg, arg)) {
+			program_fail(STATUS_USAGE, t->name, "bad value '%s'", optarg);
+			return program_usage(t->name) + 1;
+		}
+	}
+	return 0;
 }

@@ -65,6 +65,17 @@ int program_loop(struct ac_map *map, const char *name)
 	return r < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
+static int leave(void *arg)
+{
+	(void)arg;
+	return AC_EXIT;
+}
+
+void program_leave(struct ac_map *map, double seconds)
+{
+	ac_call_later(map, seconds, leave, NULL);
+}
+
 struct stopper {
 	struct ac_signals s;
 	void (*stop)(void *arg);
@@ -157,12 +168,6 @@ struct running {
 	struct ac_map *map;
 };
 
-static int after_stop(void *arg)
-{
-	(void)arg;
-	return AC_EXIT;
-}
-
 /* What was said on stopping goes out in the pass that still follows. */
 static void stop_server(void *arg)
 {
@@ -170,7 +175,7 @@ static void stop_server(void *arg)
 
 	if (run->server->stopping)
 		run->server->stopping(run->map);
-	ac_call_later(run->map, 0, after_stop, NULL);
+	program_leave(run->map, 0);
 }
 
 static struct ac_tls *secure; /* of the only server that a process runs; NULL: it talks in clear */

@@ -28,6 +28,9 @@ int program_no_map(const char *poller); /* the status then */
 /* Runs it to its end; the status. */
 int program_loop(struct ac_map *map, const char *name);
 
+/* Ends the loop in so many seconds; 0: with the next pass. */
+void program_leave(struct ac_map *map, double seconds);
+
 /* Calls stop(arg) once, at the first SIGINT or SIGTERM; a second one ends the program at once. The
  * signals are blocked from now on and read from a descriptor. 0, or -errno. */
 int program_on_stop(struct ac_map *map, void (*stop)(void *arg), void *arg);

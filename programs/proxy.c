@@ -32,7 +32,6 @@ enum long_only {
 	MAX_CONNECTIONS = 256,
 	CONNECT_TIMEOUT,
 	IDLE_TIMEOUT,
-	TLS,
 	TLS_TARGET,
 	CACERT,
 	SERVER_NAME,
@@ -43,7 +42,7 @@ static const struct option long_options[] = {
 	{ "max-connections", required_argument, NULL, MAX_CONNECTIONS },
 	{ "connect-timeout", required_argument, NULL, CONNECT_TIMEOUT },
 	{ "idle-timeout", required_argument, NULL, IDLE_TIMEOUT },
-	{ "tls", required_argument, NULL, TLS },
+	{ "tls", required_argument, NULL, OPTIONS_TLS },
 	{ "tls-target", no_argument, NULL, TLS_TARGET },
 	{ "cacert", required_argument, NULL, CACERT },
 	{ "server-name", required_argument, NULL, SERVER_NAME },
@@ -59,9 +58,10 @@ struct options {
 	bool dials_tls;
 	struct tls_options clients, target;
 	char host[256]; /* of the target */
+	struct proxy *proxy;
 };
 
-static bool set_tls_option(int c, const char *value, struct options *o, struct proxy *p)
+static bool set_tls_option(int c, const char *value, struct options *o)
 {
 	switch (c) {
 	case TLS_TARGET:
@@ -70,7 +70,7 @@ static bool set_tls_option(int c, const char *value, struct options *o, struct p
 		o->target.ca_file = value;
 		return true;
 	case SERVER_NAME:
-		p->server_name = value;
+		o->proxy->server_name = value;
 		return true;
 	case INSECURE:
 		return o->target.insecure = true;
@@ -79,8 +79,11 @@ static bool set_tls_option(int c, const char *value, struct options *o, struct p
 	}
 }
 
-static bool set_option(int c, const char *value, struct options *o, struct proxy *p)
+static bool set_option(int c, const char *value, void *arg)
 {
+	struct options *o = arg;
+	struct proxy *p = o->proxy;
+
 	switch (c) {
 	case MAX_CONNECTIONS:
 		return options_count(value, &p->max_connections) && p->max_connections;
@@ -95,37 +98,25 @@ static bool set_option(int c, const char *value, struct options *o, struct proxy
 		p->quiet = true;
 		return true;
 	default:
-		return set_tls_option(c, value, o, p);
+		return set_tls_option(c, value, o);
 	}
 }
 
 /* 0: go on; else the status to end with, plus one. */
-static int read_options(int argc, char **argv, struct options *o, struct proxy *p)
+static int read_options(int argc, char **argv, struct options *o)
 {
-	int c;
+	static const struct options_table table = { "proxy", help, "hp:q", long_options,
+		                                    set_option };
+	struct proxy *p = o->proxy;
+	int r = options_read(&table, &o->clients, argc, argv, o);
 
-	while ((c = getopt_long(argc, argv, "hp:q", long_options, NULL)) != -1) {
-		if (c == 'h')
-			return program_help(help) + 1;
-		if (c == TLS && tls_options_add(&o->clients, optarg, argc, argv))
-			continue;
-		if (c == TLS)
-			program_fail(STATUS_USAGE, "proxy", "--tls needs CERT and KEY");
-		else if (c != '?' && !set_option(c, optarg, o, p))
-			program_fail(STATUS_USAGE, "proxy", "bad value '%s'", optarg);
-		else if (c != '?')
-			continue;
-		return program_usage("proxy") + 1;
-	}
-	if (argc - optind != 2) {
-		program_fail(STATUS_USAGE, "proxy", "an address and a target are needed");
-		return program_usage("proxy") + 1;
-	}
-	if (!o->dials_tls && (o->target.ca_file || o->target.insecure || p->server_name)) {
-		program_fail(STATUS_USAGE, "proxy",
-		             "--cacert, --server-name and --insecure need --tls-target");
-		return program_usage("proxy") + 1;
-	}
+	if (r)
+		return r;
+	if (argc - optind != 2)
+		return options_refuse("proxy", "an address and a target are needed");
+	if (!o->dials_tls && (o->target.ca_file || o->target.insecure || p->server_name))
+		return options_refuse("proxy",
+		                      "--cacert, --server-name and --insecure need --tls-target");
 	o->listen = argv[optind];
 	p->target = argv[optind + 1];
 	return 0;
@@ -175,6 +166,8 @@ static int run(const struct options *o, struct proxy *p)
 	p->map = program_map("proxy", o->poller);
 	if (!p->map)
 		return program_no_map(o->poller);
+	if (!p->max_connections)
+		p->max_connections = options_connections(p->map) / 2;
 	if (names_use(p->map, "proxy", NULL) != STATUS_OK)
 		return STATUS_FAILED;
 	r = program_on_stop(p->map, stop, p);
@@ -191,13 +184,12 @@ static int run(const struct options *o, struct proxy *p)
 
 int cmd_proxy(int argc, char **argv)
 {
-	struct options o = { NULL };
 	struct proxy p = {
-		.max_connections = options_connections(2),
 		.connect_timeout = 10,
 		.idle_timeout = 300,
 	};
-	int status = read_options(argc, argv, &o, &p);
+	struct options o = { .proxy = &p };
+	int status = read_options(argc, argv, &o);
 
 	if (status)
 		return status - 1;

@@ -11,6 +11,7 @@
 #include "proxy.h"
 
 #include "names.h"
+#include "program.h"
 #include "tls.h"
 
 #include <errno.h>
@@ -50,12 +51,6 @@ static void say_why(struct side *s, const char *format, ...)
 	va_end(args);
 }
 
-static int leave(void *arg)
-{
-	(void)arg;
-	return AC_EXIT;
-}
-
 static void passage_over(struct passage *p)
 {
 	struct proxy *proxy = p->proxy;
@@ -70,7 +65,7 @@ static void passage_over(struct passage *p)
 	if (proxy->listener)
 		ac_resume(proxy->listener);
 	if (proxy->stopping && proxy->connections == 0)
-		ac_call_later(proxy->map, 0, leave, NULL);
+		program_leave(proxy->map, 0);
 }
 
 static int side_closed(struct ac_dispatcher *d)

@@ -31,10 +31,14 @@ static const struct option long_options[] = {
 
 struct options {
 	const char *poller, *listen;
+	struct run *run;
 };
 
-static bool set_option(int c, const char *value, struct options *o, struct run *r)
+static bool set_option(int c, const char *value, void *arg)
 {
+	struct options *o = arg;
+	struct run *r = o->run;
+
 	switch (c) {
 	case MAX_CONNECTIONS:
 		return options_count(value, &r->max_connections) && r->max_connections;
@@ -48,40 +52,27 @@ static bool set_option(int c, const char *value, struct options *o, struct run *
 }
 
 /* 0: go on; else the status to end with, plus one. What follows LISTEN is the command's own. */
-static int read_options(int argc, char **argv, struct options *o, struct run *r)
+static int read_options(int argc, char **argv, struct options *o)
 {
-	int c;
+	static const struct options_table table = { "run", help, "+hp:q", long_options,
+		                                    set_option };
+	int r = options_read(&table, NULL, argc, argv, o);
 
-	while ((c = getopt_long(argc, argv, "+hp:q", long_options, NULL)) != -1) {
-		if (c == 'h')
-			return program_help(help) + 1;
-		if (c != '?' && set_option(c, optarg, o, r))
-			continue;
-		if (c != '?')
-			program_fail(STATUS_USAGE, "run", "bad value '%s'", optarg);
-		return program_usage("run") + 1;
-	}
+	if (r)
+		return r;
 	argv += optind;
 	o->listen = *argv ? *argv++ : NULL;
 	if (*argv && strcmp(*argv, "--") == 0)
 		argv++;
-	if (!o->listen || !*argv) {
-		program_fail(STATUS_USAGE, "run", "an address and a command are needed");
-		return program_usage("run") + 1;
-	}
-	r->argv = (const char *const *)argv;
+	if (!o->listen || !*argv)
+		return options_refuse("run", "an address and a command are needed");
+	o->run->argv = (const char *const *)argv;
 	return 0;
-}
-
-static int leave(void *arg)
-{
-	(void)arg;
-	return AC_EXIT;
 }
 
 void run_over(struct run *r)
 {
-	ac_call_later(r->map, 0, leave, NULL);
+	program_leave(r->map, 0);
 }
 
 static int out_of_time(void *arg)
@@ -119,9 +110,9 @@ static int run(const struct options *o, struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
-	struct options o = { NULL, NULL };
 	struct run r = { .max_connections = 50 };
-	int status = read_options(argc, argv, &o, &r);
+	struct options o = { .run = &r };
+	int status = read_options(argc, argv, &o);
 
 	if (status)
 		return status - 1;

@@ -48,7 +48,6 @@ enum long_only {
 	HEAD_TIMEOUT,
 	IDLE_TIMEOUT,
 	STALL_TIMEOUT,
-	TLS,
 	WORKERS
 };
 
@@ -66,7 +65,7 @@ static const struct option long_options[] = {
 	{ "head-timeout", required_argument, NULL, HEAD_TIMEOUT },
 	{ "idle-timeout", required_argument, NULL, IDLE_TIMEOUT },
 	{ "stall-timeout", required_argument, NULL, STALL_TIMEOUT },
-	{ "tls", required_argument, NULL, TLS },
+	{ "tls", required_argument, NULL, OPTIONS_TLS },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -84,8 +83,16 @@ static bool set_workers(const char *value, size_t *ret_count)
 	return true;
 }
 
-static bool set_option(int c, const char *value, struct serve_options *o, struct http_server *s)
+struct asked_for {
+	struct serve_options *options;
+	struct http_server *server;
+};
+
+static bool set_option(int c, const char *value, void *arg)
 {
+	struct serve_options *o = ((struct asked_for *)arg)->options;
+	struct http_server *s = ((struct asked_for *)arg)->server;
+
 	switch (c) {
 	case 'l':
 		if (o->listeners == SERVE_LISTENERS_MOST)
@@ -127,25 +134,14 @@ static bool set_option(int c, const char *value, struct serve_options *o, struct
 /* 0: go on; else the status to end with, plus one. */
 static int read_options(int argc, char **argv, struct serve_options *o, struct http_server *s)
 {
-	int c;
+	static const struct options_table table = { "serve", help, "hl:p:q", long_options,
+		                                    set_option };
+	int r = options_read(&table, &o->tls, argc, argv, &(struct asked_for){ o, s });
 
-	while ((c = getopt_long(argc, argv, "hl:p:q", long_options, NULL)) != -1) {
-		if (c == 'h')
-			return program_help(help) + 1;
-		if (c == TLS && tls_options_add(&o->tls, optarg, argc, argv))
-			continue;
-		if (c == TLS)
-			program_fail(STATUS_USAGE, "serve", "--tls needs CERT and KEY");
-		else if (c != '?' && !set_option(c, optarg, o, s))
-			program_fail(STATUS_USAGE, "serve", "bad value '%s'", optarg);
-		else if (c != '?')
-			continue;
-		return program_usage("serve") + 1;
-	}
-	if (argc - optind > 1) {
-		program_fail(STATUS_USAGE, "serve", "too many arguments");
-		return program_usage("serve") + 1;
-	}
+	if (r)
+		return r;
+	if (argc - optind > 1)
+		return options_refuse("serve", "too many arguments");
 	if (optind < argc)
 		o->dir = argv[optind];
 	if (o->listeners == 0)
@@ -181,16 +177,10 @@ static int listen_all(const struct serve_options *o, struct http_server *s)
 	return STATUS_OK;
 }
 
-static int leave(void *arg)
-{
-	(void)arg;
-	return AC_EXIT;
-}
-
 void serve_stop(struct http_server *s)
 {
 	http_connections_stop(s);
-	ac_call_later(s->map, s->connections ? STOP_SECONDS : 0, leave, NULL);
+	program_leave(s->map, s->connections ? STOP_SECONDS : 0);
 }
 
 static size_t milliseconds(double seconds)
@@ -210,7 +200,7 @@ static size_t share(size_t whole, size_t shares)
 
 int serve_set_limits(struct http_server *s, const struct serve_options *o, size_t shares)
 {
-	size_t most = o->max_connections ? o->max_connections : options_connections(1);
+	size_t most = o->max_connections ? o->max_connections : options_connections(s->map);
 
 	ac_map_set_limit(s->map, AC_MAX_CONNECTIONS, share(most, shares));
 	ac_map_set_limit(s->map, AC_MAX_PER_ADDRESS, share(o->max_per_address, shares));

@@ -63,6 +63,22 @@ class Case(unittest.TestCase):
         self.assertLessEqual(len(lines), 2)
 
 
+def connect_unix(path, seconds=5):
+    """To a server that may still be on its way up."""
+    end = time.monotonic() + seconds
+    while True:
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(5)
+        try:
+            s.connect(path)
+            return s
+        except (FileNotFoundError, ConnectionRefusedError):
+            s.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
 def read_until(s, end, most=1 << 20):
     data = b""
     while end not in data and len(data) < most:
