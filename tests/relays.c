@@ -69,6 +69,20 @@ void join(struct world *w, struct line *l, void (*pair)(int fds[2]))
 	assert_int_equal(ac_relay_join(l->a, l->b), 0);
 }
 
+void join_stream(struct world *w, struct line *l, struct stream *s)
+{
+	join(w, l, tcp_pair);
+	s->from = l->client;
+	s->to = l->target;
+}
+
+void join_and_stuff(struct world *w, struct line *l, struct stream *s)
+{
+	join_stream(w, l, s);
+	small_buffers(l->b->d.fd);
+	stuff(w, s);
+}
+
 void hang_up(struct line *l)
 {
 	close(l->client);

@@ -33,6 +33,8 @@ void write_some(struct stream *s, size_t most);
 void read_some(struct stream *s, size_t most);
 void step(struct stream *s);                   /* pieces of any size, with pauses; then the end */
 void stuff(struct world *w, struct stream *s); /* as much as the relay and the kernel take */
+void join_stream(struct world *w, struct line *l, struct stream *s); /* over TCP, from the client */
+void join_and_stuff(struct world *w, struct line *l, struct stream *s);
 void drain(struct world *w, struct stream *s); /* all of it arrives */
 
 /* What the next read of that end says: -ECONNRESET, 0 for an end. */

@@ -177,9 +177,9 @@ static void what_is_pushed_behind_the_close_is_dropped(void **state)
 	close(fd);
 }
 
-static void close_when_done_sends_everything_first(void **state)
+/* All of it arrives, then the end. */
+static void much_then_close(struct world *w, bool by_peer)
 {
-	struct world *w = *state;
 	char *text = big_text(BIG), *came = malloc(BIG);
 	int fd, small = 4096;
 	struct rec *r = rec_pair(w, &fd);
@@ -187,14 +187,22 @@ static void close_when_done_sends_everything_first(void **state)
 
 	setsockopt(r->c.d.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	assert_int_equal(ac_push(&r->c, text, BIG), 0);
-	assert_int_equal(ac_close_when_done(&r->c), 0);
-	receive(w, fd, came, BIG, 3000);
+	if (by_peer)
+		shutdown(fd, SHUT_WR);
+	else
+		assert_int_equal(ac_close_when_done(&r->c), 0);
+	receive(w, fd, came, BIG, by_peer ? 9000 : 3000);
 	UNTIL(w, ended(fd));
 	assert_memory_equal(text, came, BIG);
 	assert_non_null(strchr(trace, 'X'));
 	close(fd);
 	free(text);
 	free(came);
+}
+
+static void close_when_done_sends_everything_first(void **state)
+{
+	much_then_close(*state, false);
 }
 
 static void peer_reset_during_push_closes_once(void **state)
@@ -220,22 +228,7 @@ static void peer_reset_during_push_closes_once(void **state)
 
 static void half_closed_peer_gets_all_output(void **state)
 {
-	struct world *w = *state;
-	char *text = big_text(BIG), *came = malloc(BIG);
-	int fd, small = 4096;
-	struct rec *r = rec_pair(w, &fd);
-	const char *trace = r->trace;
-
-	setsockopt(r->c.d.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	assert_int_equal(ac_push(&r->c, text, BIG), 0);
-	shutdown(fd, SHUT_WR);
-	receive(w, fd, came, BIG, 9000);
-	UNTIL(w, ended(fd));
-	assert_memory_equal(text, came, BIG);
-	assert_non_null(strchr(trace, 'X'));
-	close(fd);
-	free(text);
-	free(came);
+	much_then_close(*state, true);
 }
 
 static int producer_error(struct ac_producer *p, struct ac_slice *ret_slice)

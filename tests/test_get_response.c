@@ -42,6 +42,17 @@ static void refused(const char *head)
 
 #define OK_LINE "HTTP/1.1 200 OK\r\n"
 
+static void refused_each(const char *before, const char *const *bad, size_t count,
+                         const char *after)
+{
+	char head[128];
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(head, sizeof(head), OK_LINE "%s%s%s", before, bad[i], after);
+		refused(head);
+	}
+}
+
 static void status_lines(void **state)
 {
 	struct response r = good("HTTP/1.1 404 Not Found");
@@ -129,14 +140,9 @@ static void lengths_that_could_be_read_in_two_ways(void **state)
 		"18446744073709551621",
 		"99999999999999999999999",
 	};
-	char head[128];
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < COUNT(bad); i++) {
-		snprintf(head, sizeof(head), OK_LINE "Content-Length: %s", bad[i]);
-		refused(head);
-	}
+	refused_each("Content-Length: ", bad, COUNT(bad), "");
 	refused(OK_LINE "Content-Length: 10\r\nContent-Length: 11");
 	refused(OK_LINE "Content-Length: 10\r\nTransfer-Encoding: chunked");
 	refused(OK_LINE "Transfer-Encoding: chunked\r\nContent-Length: 10");
@@ -159,14 +165,9 @@ static void lines_that_are_no_fields(void **state)
 {
 	static const char *const bad[] = { "X : y",   ": y",     "X",       " X: y",   "\tX: y", "",
 		                           "X\ry: z", "X: y\rz", "X: y\nz", "X: \x7f", "X(: y" };
-	char head[128];
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < COUNT(bad); i++) {
-		snprintf(head, sizeof(head), OK_LINE "A: b\r\n%s\r\nC: d", bad[i]);
-		refused(head);
-	}
+	refused_each("A: b\r\n", bad, COUNT(bad), "\r\nC: d");
 }
 
 static void zero_byte_anywhere(void **state)
@@ -224,14 +225,9 @@ static void bad_ranges(void **state)
 		"bytes  0-9/100",
 		"bytes 10-19/100, bytes 20-29/100",
 	};
-	char head[128];
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < COUNT(bad); i++) {
-		snprintf(head, sizeof(head), OK_LINE "Content-Range: %s", bad[i]);
-		refused(head);
-	}
+	refused_each("Content-Range: ", bad, COUNT(bad), "");
 	refused(OK_LINE "Content-Range: bytes 0-1/2\r\nContent-Range: bytes 0-1/2");
 }
 

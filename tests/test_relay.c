@@ -56,11 +56,7 @@ static void slow_reader_makes_its_writer_wait(void **state)
 	struct line l;
 	struct stream s = { 3, .size = 64 << 20 };
 
-	join(w, &l, tcp_pair);
-	small_buffers(l.b->d.fd);
-	s.from = l.client;
-	s.to = l.target;
-	stuff(w, &s);
+	join_and_stuff(w, &l, &s);
 	assert_true(s.wrote < s.size);
 	assert_true(ac_relay_pending(l.b) > 0 && ac_relay_pending(l.b) <= 1 << 20);
 	assert_true(allocated_bytes() < 1 << 20);
@@ -81,9 +77,7 @@ static void idle_relay_holds_nothing(void **state)
 	struct stream s = { 4, .size = 4000000 };
 	size_t before;
 
-	join(w, &l, tcp_pair);
-	s.from = l.client;
-	s.to = l.target;
+	join_stream(w, &l, &s);
 	drain(w, &s);
 	passes(w, 3);
 	before = allocated_bytes();
@@ -158,9 +152,7 @@ static void out_of_band_byte_in_the_middle(void **state)
 	struct line l;
 	struct stream s = { 9, .size = 1000000 };
 
-	join(w, &l, tcp_pair);
-	s.from = l.client;
-	s.to = l.target;
+	join_stream(w, &l, &s);
 	for (int i = 0; i < 4; i++) {
 		drain(w, &s);
 		while (s.wrote < s.size + 400000) {
@@ -257,11 +249,7 @@ static void rate_set_with_much_under_way(void **state)
 	struct line l;
 	struct stream s = { 11, .size = 64 << 20 };
 
-	join(w, &l, tcp_pair);
-	small_buffers(l.b->d.fd);
-	s.from = l.client;
-	s.to = l.target;
-	stuff(w, &s);
+	join_and_stuff(w, &l, &s);
 	assert_int_equal(w->map->pipes_out, 1);
 	assert_int_equal(ac_set_rate(&l.b->d, 0, 1000000000), 0);
 	s.size = s.wrote + 1000000;
@@ -301,10 +289,8 @@ static void memory_runs_out(void **state)
 		struct line l;
 		struct stream s = { 10, .size = 3000000 };
 
-		join(w, &l, tcp_pair);
+		join_stream(w, &l, &s);
 		small_buffers(l.b->d.fd);
-		s.from = l.client;
-		s.to = l.target;
 		fail_allocation(nth, nth % 2);
 		for (int i = 0; i < 3000 && s.read < s.size && ac_map_channels(w->map); i++) {
 			write_some(&s, PIECE);

@@ -85,11 +85,7 @@ static void reset_while_the_other_does_not_read(void **state)
 	struct stream s = { 5, .size = 64 << 20 };
 	ssize_t r;
 
-	join(w, &l, tcp_pair);
-	small_buffers(l.b->d.fd);
-	s.from = l.client;
-	s.to = l.target;
-	stuff(w, &s);
+	join_and_stuff(w, &l, &s);
 	reset(l.client);
 	for (int i = 0; i < 2000 && ac_map_channels(w->map); i++) {
 		read_some(&s, PIECE);
@@ -112,9 +108,7 @@ static void reset_that_splice_is_told_of_is_no_end(void **state)
 	struct stream s = { 6, .size = 64 << 20 };
 	ssize_t r = 1;
 
-	join(w, &l, tcp_pair);
-	s.from = l.client;
-	s.to = l.target;
+	join_stream(w, &l, &s);
 	resets_in_splice = l.client;
 	for (int i = 0; i < 2000 && resets_in_splice >= 0; i++) {
 		write_some(&s, PIECE);
@@ -135,11 +129,7 @@ static void reader_lost_with_much_under_way(void **state)
 	struct line l;
 	struct stream s = { 6, .size = 64 << 20 };
 
-	join(w, &l, tcp_pair);
-	small_buffers(l.b->d.fd);
-	s.from = l.client;
-	s.to = l.target;
-	stuff(w, &s);
+	join_and_stuff(w, &l, &s);
 	assert_true(ac_relay_pending(l.b) > 0);
 	reset(l.target);
 	UNTIL(w, ac_map_channels(w->map) == 0);
@@ -153,11 +143,7 @@ static void closed_by_the_program_delivers_what_is_under_way(void **state)
 	struct line l;
 	struct stream s = { 7, .size = 64 << 20 };
 
-	join(w, &l, tcp_pair);
-	small_buffers(l.b->d.fd);
-	s.from = l.client;
-	s.to = l.target;
-	stuff(w, &s);
+	join_and_stuff(w, &l, &s);
 	s.size = l.a->received;
 	assert_true(ac_relay_pending(l.b) > 0);
 	ac_close(&l.a->d);

@@ -159,15 +159,10 @@ static void deadline_ends_with_the_handshake(void **state)
 
 static void old_version(struct world *w, int version, const char *suites, bool accepted)
 {
-	struct ac_tls *tls = tls_server(cert_file(A_TEST, CERT_GOOD));
 	struct end e;
 	struct peer p;
-	int fds[2];
 
-	tcp_pair(fds);
-	end_adopt(w, &e, fds[0]);
-	assert_int_equal(ac_start_tls(&e.c->d, tls, NULL), 0);
-	peer_client(&p, fds[1], "a.test");
+	face_client(w, &e, &p);
 	SSL_set_security_level(p.ssl, 0);
 	SSL_set_min_proto_version(p.ssl, TLS1_VERSION);
 	SSL_set_max_proto_version(p.ssl, version);
@@ -179,7 +174,6 @@ static void old_version(struct world *w, int version, const char *suites, bool a
 	if (!accepted)
 		assert_int_equal(e.reason, EPROTO);
 	peer_close(&p);
-	ac_tls_free(tls);
 	UNTIL(w, e.closes);
 }
 
@@ -197,16 +191,11 @@ static void old_versions_are_refused(void **state)
 /* Asked again and again: refused, and the connection goes on as it was. */
 static void renegotiation_is_refused(void **state)
 {
-	struct ac_tls *tls = tls_server(cert_file(A_TEST, CERT_GOOD));
 	struct world *w = *state;
 	struct end e;
 	struct peer p;
-	int fds[2];
 
-	tcp_pair(fds);
-	end_adopt(w, &e, fds[0]);
-	assert_int_equal(ac_start_tls(&e.c->d, tls, NULL), 0);
-	peer_client(&p, fds[1], "a.test");
+	face_client(w, &e, &p);
 	SSL_set_max_proto_version(p.ssl, TLS1_2_VERSION);
 	UNTIL(w, peer_shake(&p) && e.secures);
 	assert_string_equal(ac_tls_version(&e.c->d), "TLSv1.2");
@@ -221,7 +210,6 @@ static void renegotiation_is_refused(void **state)
 	assert_int_equal(e.secures, 1);
 	peer_close(&p);
 	UNTIL(w, e.closes);
-	ac_tls_free(tls);
 }
 
 /* Each asks for an answer that the peer does not read: what is kept for it is bounded, and nothing spins. */

@@ -44,23 +44,31 @@ static const struct ac_class raw_class = {
 	.handle_eof = raw_eof,
 };
 
-static void read_byte_by_byte(void **state)
+static struct raw *raw_facing(struct world *w, struct peer *p)
 {
-	struct world *w = *state;
 	struct ac_tls *tls = tls_server(cert_file(A_TEST, CERT_GOOD));
-	struct peer p;
 	struct raw *r;
 	int fds[2];
 
 	tcp_pair(fds);
 	r = (struct raw *)ac_adopt(w->map, &raw_class, fds[0], NULL);
 	assert_int_equal(ac_start_tls(&r->d, tls, NULL), 0);
+	ac_tls_free(tls);
+	peer_client(p, fds[1], "a.test");
+	return r;
+}
+
+static void read_byte_by_byte(void **state)
+{
+	struct world *w = *state;
+	struct peer p;
+	struct raw *r = raw_facing(w, &p);
+
 	assert_int_equal(ac_send(&r->d, "x", 1), 0); /* not yet */
 	assert_int_equal(ac_sendto(&r->d, "x", 1, NULL), -EOPNOTSUPP);
 	assert_int_equal(ac_recvfrom(&r->d, r->got, 1, NULL), -EOPNOTSUPP);
 	assert_int_equal(ac_shutdown(&r->d, SHUT_WR), -ENOTCONN);
 	assert_int_equal(ac_recv(&r->d, r->got, 1), -EAGAIN);
-	peer_client(&p, fds[1], "a.test");
 	UNTIL(w, peer_shake(&p) && ac_connected(&r->d));
 	assert_true(peer_put(&p, "a record of some bytes"));
 	SSL_shutdown(p.ssl);
@@ -71,7 +79,6 @@ static void read_byte_by_byte(void **state)
 	UNTIL(w, peer_hears(&p, "reply"));
 	peer_close(&p);
 	ac_close(&r->d);
-	ac_tls_free(tls);
 }
 
 /* Decrypted and not read: heard again after the pause, though the kernel has nothing more. */
@@ -104,15 +111,9 @@ static void resumed_with_decrypted_bytes(void **state)
 static void paused_dispatcher_keeps_decrypted(void **state)
 {
 	struct world *w = *state;
-	struct ac_tls *tls = tls_server(cert_file(A_TEST, CERT_GOOD));
 	struct peer p;
-	struct raw *r;
-	int fds[2];
+	struct raw *r = raw_facing(w, &p);
 
-	tcp_pair(fds);
-	r = (struct raw *)ac_adopt(w->map, &raw_class, fds[0], NULL);
-	assert_int_equal(ac_start_tls(&r->d, tls, NULL), 0);
-	peer_client(&p, fds[1], "a.test");
 	UNTIL(w, peer_shake(&p) && ac_connected(&r->d));
 	assert_true(peer_put(&p, "abc"));
 	UNTIL(w, r->len);
@@ -129,7 +130,6 @@ static void paused_dispatcher_keeps_decrypted(void **state)
 	assert_in_range(waits_in(w, 0.2), 1, 8);
 	peer_close(&p);
 	ac_close(&r->d);
-	ac_tls_free(tls);
 }
 
 static int poll_inside(struct end *e)
@@ -209,16 +209,11 @@ static int pause_now(struct end *e)
 static void paused_as_soon_as_secure(void **state)
 {
 	struct world *w = *state;
-	struct ac_tls *tls = tls_server(cert_file(A_TEST, CERT_GOOD));
 	struct end e;
 	struct peer p;
-	int fds[2];
 
-	tcp_pair(fds);
-	end_adopt(w, &e, fds[0]);
+	face_client(w, &e, &p);
 	e.on_secure = pause_now;
-	assert_int_equal(ac_start_tls(&e.c->d, tls, NULL), 0);
-	peer_client(&p, fds[1], "a.test");
 	for (int i = 0; i < 100 && !peer_shake(&p); i++)
 		ac_poll(w->map, 0.01);
 	assert_true(peer_put(&p, "one\n"));
@@ -228,7 +223,6 @@ static void paused_as_soon_as_secure(void **state)
 	ac_resume(&e.c->d);
 	UNTIL(w, strstr(e.trace, "SC(one)F"));
 	peer_close(&p);
-	ac_tls_free(tls);
 }
 
 static void moved_to_another_map(void **state)
@@ -236,15 +230,10 @@ static void moved_to_another_map(void **state)
 	struct world *w = *state;
 	struct ac_map_opts opts = { .poller = w->poller };
 	struct ac_map *other = ac_map_new(&opts);
-	struct ac_tls *tls = tls_server(cert_file(A_TEST, CERT_GOOD));
 	struct end e;
 	struct peer p;
-	int fds[2];
 
-	tcp_pair(fds);
-	end_adopt(w, &e, fds[0]);
-	assert_int_equal(ac_start_tls(&e.c->d, tls, NULL), 0);
-	peer_client(&p, fds[1], "a.test");
+	face_client(w, &e, &p);
 	peer_shake(&p);
 	ac_poll(w->map, 0.1); /* the handshake has begun */
 	assert_int_equal(ac_add_channel(&e.c->d, other), 0);
@@ -262,7 +251,6 @@ static void moved_to_another_map(void **state)
 	peer_close(&p);
 	UNTIL(w, e.closes);
 	ac_map_free(other);
-	ac_tls_free(tls);
 }
 
 int main(void)

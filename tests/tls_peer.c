@@ -291,7 +291,7 @@ void end_dial(struct world *w, struct end *e, const struct ac_addr *to, struct a
 	assert_int_equal(ac_connect(&e->c->d, to), 0);
 }
 
-void meet_client(struct world *w, struct end *server, struct peer *client)
+void face_client(struct world *w, struct end *server, struct peer *client)
 {
 	struct ac_tls *tls = tls_server(cert_file(A_TEST, CERT_GOOD));
 	int fds[2];
@@ -301,6 +301,11 @@ void meet_client(struct world *w, struct end *server, struct peer *client)
 	assert_int_equal(ac_start_tls(&server->c->d, tls, NULL), 0);
 	ac_tls_free(tls);
 	peer_client(client, fds[0], "a.test");
+}
+
+void meet_client(struct world *w, struct end *server, struct peer *client)
+{
+	face_client(w, server, client);
 	UNTIL(w, peer_shake(client) && server->secures);
 	assert_true(client->done);
 }

@@ -80,7 +80,9 @@ struct ac_tls *tls_server(const char *cert);
 struct ac_tls *tls_client(void);
 struct ac_tls *tls_with(struct ac_tls_opts opts, const char *cert); /* cert may be NULL */
 
-/* An end and a hand-driven peer over TCP, the handshake done. */
+/* An end and a hand-driven peer over TCP, nothing said yet. */
+void face_client(struct world *w, struct end *server, struct peer *client);
+/* The same with the handshake done. */
 void meet_client(struct world *w, struct end *server, struct peer *client);
 void meet_server(struct world *w, struct end *client, struct peer *server);
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from helper import wait_for
+from helper import connect_unix, wait_for
 
 EXAMPLES = os.environ.get("EXAMPLES", "build/examples")
 
@@ -34,18 +34,9 @@ class Examples(unittest.TestCase):
         return p
 
     def connect(self):
-        end = time.monotonic() + 5
-        while True:
-            s = socket.socket(socket.AF_UNIX)
-            self.addCleanup(s.close)
-            s.settimeout(5)
-            try:
-                s.connect(self.path)
-                return s
-            except (FileNotFoundError, ConnectionRefusedError):
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.02)
+        s = connect_unix(self.path)
+        self.addCleanup(s.close)
+        return s
 
     def ask(self, *pieces):
         s = self.connect()

@@ -1,10 +1,11 @@
 """test_guests.py: the library inside other loops, as the examples show it."""
 import os
-import socket
 import subprocess
 import tempfile
 import time
 import unittest
+
+from helper import connect_unix
 
 EXAMPLES = os.environ.get("EXAMPLES", "build/examples")
 
@@ -29,18 +30,9 @@ class Guest:
         self.addCleanup(self.p.kill)
 
     def connect(self):
-        end = time.monotonic() + 5
-        while True:
-            s = socket.socket(socket.AF_UNIX)
-            self.addCleanup(s.close)
-            s.settimeout(5)
-            try:
-                s.connect(self.path)
-                return s
-            except (FileNotFoundError, ConnectionRefusedError):
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.02)
+        s = connect_unix(self.path)
+        self.addCleanup(s.close)
+        return s
 
     def quit(self):
         self.connect().sendall(b"quit\r\n")
