@@ -78,7 +78,8 @@ static int remove_tree(void **state)
 /* Its status, 0 for a file or folder that was opened; nothing stays open. */
 static int status_of(const struct tree *t, const char *path)
 {
-	int fd = http_open(t->root, path);
+	struct stat st;
+	int fd = http_open(t->root, path, &st);
 
 	if (fd < 0)
 		return -fd;
@@ -213,12 +214,13 @@ static void link_swapped_in_meanwhile(void **state)
 {
 	struct tree *t = *state;
 	pid_t child = fork();
+	struct stat st;
 	int status, fd = -404;
 
 	if (child == 0)
 		swap_for_ever(t->root);
 	for (int i = 0; i < 20000 && (fd == -404 || fd == -403 || fd == -503); i++)
-		fd = http_open(t->root, "/sub/secret");
+		fd = http_open(t->root, "/sub/secret", &st);
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
 	if (faccessat(t->root, "sub/file", F_OK, 0) < 0) /* leave it as it was */

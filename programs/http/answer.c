@@ -163,18 +163,15 @@ static void describe(struct http_file *f, const struct stat *st)
 static int push_part(struct answer *a, int fd, const struct http_part *part)
 {
 	struct http_connection *h = a->h;
-	char *copy;
+	char copy[SMALL_FILE];
 	ssize_t n;
-	int r;
 
 	if (part->len > SMALL_FILE)
 		return ac_push_file(&h->c, fd, part->first, part->len);
-	copy = malloc((size_t)part->len + 1);
-	n = copy ? pread(fd, copy, (size_t)part->len, part->first) : -1;
+	n = pread(fd, copy, (size_t)part->len, part->first);
 	close(fd);
-	r = n == part->len ? ac_push(&h->c, copy, (size_t)n) : ac_raisef(h, EIO, "a file changed");
-	free(copy);
-	return r;
+	return n == part->len ? ac_push(&h->c, copy, (size_t)n)
+	                      : ac_raisef(h, EIO, "a file changed");
 }
 
 static int answer_file(struct answer *a, int fd, const struct stat *st, const char *path)
@@ -260,8 +257,8 @@ static int answer_folder(struct answer *a, int folder, char *path)
 		return answer_moved(a, path);
 	}
 	memcpy(path + len, INDEX, sizeof(INDEX));
-	fd = http_open(a->h->server->root, path);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+	fd = http_open(a->h->server->root, path, &st);
+	if (fd >= 0 && S_ISREG(st.st_mode)) {
 		close(folder);
 		return answer_file(a, fd, &st, path);
 	}
@@ -276,15 +273,11 @@ static int answer_folder(struct answer *a, int folder, char *path)
 
 static int answer_path(struct answer *a, char *path)
 {
-	int fd = http_open(a->h->server->root, path);
 	struct stat st;
+	int fd = http_open(a->h->server->root, path, &st);
 
 	if (fd < 0)
 		return answer_status(a, -fd);
-	if (fstat(fd, &st) < 0) {
-		close(fd);
-		return answer_status(a, 500);
-	}
 	if (S_ISDIR(st.st_mode))
 		return answer_folder(a, fd, path);
 	if (path[strlen(path) - 1] == '/') { /* a file is no folder */

@@ -202,15 +202,9 @@ bool http_has_token(const struct http_head *h, const char *name, const char *tok
 	for (size_t i = 0; i < h->count; i++) {
 		struct ac_slice rest = h->fields[i].value;
 
-		while (http_is(h->fields[i].name, name) && rest.len) {
-			const char *p = rest.data, *comma = memchr(p, ',', rest.len);
-			size_t n = comma ? (size_t)(comma - p) : rest.len;
-
-			if (http_is(http_trim((struct ac_slice){ p, n }), token))
+		while (http_is(h->fields[i].name, name) && rest.len)
+			if (http_is(http_trim(http_take_until(&rest, ",")), token))
 				return true;
-			n += comma != NULL;
-			rest = (struct ac_slice){ p + n, rest.len - n };
-		}
 	}
 	return false;
 }

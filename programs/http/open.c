@@ -86,9 +86,8 @@ static int status_of(int code)
 	}
 }
 
-int http_open(int root, const char *path)
+int http_open(int root, const char *path, struct stat *st)
 {
-	struct stat st;
 	int fd;
 
 	path += strspn(path, "/");
@@ -99,7 +98,7 @@ int http_open(int root, const char *path)
 		fd = open_by_parts(root, path);
 	if (fd < 0)
 		return -status_of(-fd);
-	if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+	if (fstat(fd, st) == 0 && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)))
 		return fd;
 	close(fd);
 	return -403;

@@ -11,6 +11,7 @@
 #include <asynchat.h>
 #include <limits.h>
 #include <asyncore/overload.h>
+#include <sys/stat.h>
 
 #include "http.h"
 
@@ -76,7 +77,7 @@ int http_answer(struct http_connection *h, const struct http_head *head);
 int http_answer_error(struct http_connection *h, const struct http_head *head, int status);
 
 /* open.c: a file or folder below root; never outside. The descriptor, or -status. */
-int http_open(int root, const char *path);
+int http_open(int root, const char *path, struct stat *ret_stat);
 
 /* listing.c: the page of a folder, to be freed; NULL: no memory. `path` ends with '/'. */
 char *http_listing(int folder, const char *path, size_t *ret_len);
