@@ -83,9 +83,9 @@ AC_API extern const struct ac_process_class ac_process_class;
 
 /*
  * Starts a child with no signal blocked and SIGPIPE as the system has it. NULL: the error of exec
- * (ENOENT, EACCES …), EINVAL for no argv, ENOTSUP where there is no pidfd or it is refused, ECHILD where SIGCHLD
- * is ignored, EMFILE,
- * EAGAIN, ENOMEM; see ac_last_error. Our descriptors that are not close-on-exec go to the child too.
+ * (ENOENT, EACCES …), EINVAL for no argv, ENOTSUP where there is no pidfd or it is refused, ECHILD where
+ * SIGCHLD is ignored, EMFILE, EAGAIN, ENOMEM; see ac_last_error. Our descriptors that are not
+ * close-on-exec go to the child too.
  */
 AC_API struct ac_process *ac_spawn(struct ac_map *map, const struct ac_process_class *cls,
                                    const struct ac_spawn_opts *opts);

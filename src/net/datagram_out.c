@@ -159,9 +159,8 @@ static void send_quietly(struct ac_datagram *g)
 	while (may_send(g)) {
 		int n = send_batch(g, AC_BATCH, &to);
 
-		if (n < 0)
-			g->out->owed =
-				true; /* whoever looks at what is queued hears when it is not */
+		if (n < 0) /* whoever looks at what is queued hears when it is not */
+			g->out->owed = true;
 		if (n <= 0)
 			return;
 	}

@@ -8,9 +8,9 @@
  *	    └──────────────────▶ lost ◀─ last failed ────┘  or the deadline: handle_error, closed
  *
  * Design: an attempt is a channel of its own class; what it ends with is written down beside its address.
- * `tries` holds the addresses: those before `next` have been tried, those behind stand in order and are
+ * `candidates` holds the addresses: those before `next` have been tried, those behind stand in order and are
  * ordered anew when more come. The end is told from a task, so that no handler of ours is on the stack.
- * Invariant: running == tries whose channel is open.
+ * Invariant: running == candidates whose channel is open.
  */
 #include "resolver.h"
 
@@ -22,8 +22,7 @@
 
 struct attempt;
 
-struct
-try {
+struct candidate {
 	struct ac_addr addr;
 	struct attempt *attempt; /* NULL: not begun, or over */
 	int code;
@@ -33,7 +32,7 @@ struct dial {
 	struct ac_dialing dialing; /* first */
 	struct ac_lookup lookup;
 	struct ac_dispatcher *d;
-	struct try *tries;
+	struct candidate *candidates;
 	size_t count, next, running;
 	size_t seen; /* of the lookup's addresses */
 	struct ac_task pace, deadline, end;
@@ -44,7 +43,7 @@ struct dial {
 struct attempt {
 	struct ac_dispatcher d;
 	struct dial *g; /* NULL: nobody waits for it any more */
-	struct try *try;
+	struct candidate *candidate;
 };
 
 static int go_on(void *arg);
@@ -52,14 +51,14 @@ static int end(void *arg);
 
 /* ---- attempts ---- */
 
-static void drop_attempt(struct try *t)
+static void drop_attempt(struct candidate *c)
 {
-	struct attempt *a = t->attempt;
+	struct attempt *a = c->attempt;
 
 	if (!a)
 		return;
 	a->g = NULL;
-	t->attempt = NULL;
+	c->attempt = NULL;
 	ac_close(&a->d);
 }
 
@@ -70,14 +69,14 @@ static void stop(struct dial *g)
 	ac_task_cancel(&g->deadline);
 	ac_task_cancel(&g->end);
 	for (size_t i = 0; i < g->next; i++)
-		drop_attempt(&g->tries[i]);
+		drop_attempt(&g->candidates[i]);
 	ac_lookup_stop_(&g->lookup);
 }
 
 static void dial_free(struct dial *g)
 {
 	stop(g);
-	ac_free_(g->tries);
+	ac_free_(g->candidates);
 	ac_free_(g);
 }
 
@@ -93,9 +92,9 @@ static int attempt_connect(struct ac_dispatcher *d)
 	int r = g ? ac_dial_won_(g->d, d) : 0;
 
 	if (g && r < 0) {
-		a->try->code = -r;
+		a->candidate->code = -r;
 	} else if (g) {
-		a->try->attempt = NULL;
+		a->candidate->attempt = NULL;
 		a->g = NULL;
 		dial_free(g);
 	}
@@ -108,7 +107,7 @@ static int attempt_error(struct ac_dispatcher *d, const struct ac_error *e)
 	struct attempt *a = (struct attempt *)d;
 
 	if (a->g)
-		a->try->code = e->code;
+		a->candidate->code = e->code;
 	ac_close(d);
 	return 0;
 }
@@ -122,12 +121,12 @@ static int attempt_close(struct ac_dispatcher *d)
 
 	if (!g)
 		return 0;
-	if (a->try->code == 0)
-		a->try->code = reason > 0 ? reason : ECONNABORTED;
-	a->try->attempt = NULL;
+	if (a->candidate->code == 0)
+		a->candidate->code = reason > 0 ? reason : ECONNABORTED;
+	a->candidate->attempt = NULL;
 	a->g = NULL;
 	g->running--;
-	if (a->try == &g->tries[g->next - 1] || g->running == 0)
+	if (a->candidate == &g->candidates[g->next - 1] || g->running == 0)
 		ac_in_(&g->pace, d->map, 0, go_on, g);
 	return 0;
 }
@@ -142,22 +141,22 @@ static const struct ac_class attempt_class = {
 };
 
 /* False: it has failed at once. */
-static bool begin_attempt(struct dial *g, struct try *t)
+static bool begin_attempt(struct dial *g, struct candidate *c)
 {
 	struct attempt *a = (struct attempt *)ac_new(g->d->map, &attempt_class);
-	int r = a ? ac_create_socket(&a->d, t->addr.sa.sa_family, SOCK_STREAM) : -ENOMEM;
+	int r = a ? ac_create_socket(&a->d, c->addr.sa.sa_family, SOCK_STREAM) : -ENOMEM;
 
 	if (r == 0)
-		r = ac_connect(&a->d, &t->addr);
+		r = ac_connect(&a->d, &c->addr);
 	if (r < 0) {
-		t->code = -r;
+		c->code = -r;
 		if (a)
 			ac_close(&a->d);
 		return false;
 	}
 	a->g = g;
-	a->try = t;
-	t->attempt = a;
+	a->candidate = c;
+	c->attempt = a;
 	g->running++;
 	return true;
 }
@@ -188,8 +187,8 @@ static int best_code(const struct dial *g)
 	int best = g->lookup.error;
 
 	for (size_t i = 0; i < g->next; i++)
-		if (i == 0 || rank(g->tries[i].code) < rank(best))
-			best = g->tries[i].code;
+		if (i == 0 || rank(g->candidates[i].code) < rank(best))
+			best = g->candidates[i].code;
 	return best ? best : ENXIO;
 }
 
@@ -198,7 +197,7 @@ static int go_on(void *arg)
 	struct dial *g = arg;
 
 	while (g->next < g->count) {
-		if (!begin_attempt(g, &g->tries[g->next++]))
+		if (!begin_attempt(g, &g->candidates[g->next++]))
 			continue;
 		if (g->next < g->count || g->lookup.missing)
 			ac_in_(&g->pace, g->d->map, g->lookup.r->attempt_delay, go_on, g);
@@ -221,28 +220,28 @@ static int too_late(void *arg)
 static int take_over(struct dial *g)
 {
 	size_t more = g->lookup.count - g->seen, left = g->count - g->next + more;
-	int before = g->next ? g->tries[g->next - 1].addr.sa.sa_family : 0;
+	int before = g->next ? g->candidates[g->next - 1].addr.sa.sa_family : 0;
 	struct ac_addr addrs[AC_ADDRS_MAX];
-	struct try *tries;
+	struct candidate *candidates;
 
 	if (more == 0)
 		return 0;
-	tries = ac_alloc_((g->count + more) * sizeof(*tries));
-	if (!tries)
+	candidates = ac_alloc_((g->count + more) * sizeof(*candidates));
+	if (!candidates)
 		return -ENOMEM;
 	for (size_t i = 0; i < left; i++)
-		addrs[i] = g->next + i < g->count ? g->tries[g->next + i].addr
+		addrs[i] = g->next + i < g->count ? g->candidates[g->next + i].addr
 		                                  : g->lookup.addrs[g->seen + i - (left - more)];
 	ac_order_(addrs, left, before);
 	if (g->next)
-		memcpy(tries, g->tries, g->next * sizeof(*tries));
+		memcpy(candidates, g->candidates, g->next * sizeof(*candidates));
 	for (size_t i = 0; i < left; i++)
-		tries[g->next + i].addr = addrs[i];
+		candidates[g->next + i].addr = addrs[i];
 	for (size_t i = 0; i < g->next; i++)
-		if (tries[i].attempt)
-			tries[i].attempt->try = &tries[i];
-	ac_free_(g->tries);
-	g->tries = tries;
+		if (candidates[i].attempt)
+			candidates[i].attempt->candidate = &candidates[i];
+	ac_free_(g->candidates);
+	g->candidates = candidates;
 	g->seen += more;
 	g->count += more;
 	return 0;
@@ -310,13 +309,13 @@ static const char *lookup_text(int code)
 }
 
 /* "[2001:db8::1] ENETUNREACH" */
-static void describe_try(const struct try *t, char *text, size_t size)
+static void describe_candidate(const struct candidate *c, char *text, size_t size)
 {
 	char addr[AC_ADDR_TEXT];
 
-	ac_addr_format(&t->addr, addr, sizeof(addr));
+	ac_addr_format(&c->addr, addr, sizeof(addr));
 	*strrchr(addr, ':') = '\0';
-	snprintf(text, size, "%s %s", addr, ac_error_name(t->code ? t->code : ETIMEDOUT));
+	snprintf(text, size, "%s %s", addr, ac_error_name(c->code ? c->code : ETIMEDOUT));
 }
 
 #define MORE sizeof(", 64 more")
@@ -336,7 +335,7 @@ static bool describe(const struct dial *g, char *text, size_t size)
 		size_t spare = i + 1 < g->next ? MORE : 0;
 		char one[AC_ADDR_TEXT + 20];
 
-		describe_try(&g->tries[i], one, sizeof(one));
+		describe_candidate(&g->candidates[i], one, sizeof(one));
 		if (at + strlen(one) + 3 + spare > size)
 			break;
 		at += (size_t)snprintf(text + at, size - at, "%s%s", i ? ", " : "", one);
@@ -362,7 +361,7 @@ static int end(void *arg)
 		describe(g, all, sizeof(all));
 	stop(g);
 	ac_dial_lost_(d, code, detail);
-	ac_free_(g->tries);
+	ac_free_(g->candidates);
 	ac_free_(g);
 	if (all[0])
 		ac_map_log(m, AC_LOG_INFO, "%s: %s", ac_error_name(code), all);

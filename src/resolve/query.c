@@ -80,7 +80,7 @@ static struct ac_query *refused(struct ac_map *m, int code, const char *address,
 struct ac_query *ac_resolve(struct ac_map *map, const char *address, ac_resolve_fn *fn, void *arg)
 {
 	struct ac_map *m = ac_map_of_(map);
-	const char *why = "no resolver is set";
+	const char *why = NULL;
 	struct ac_resolver *r = m ? ac_resolver_of_(m) : NULL;
 	struct ac_query *q;
 	int code;
@@ -88,12 +88,13 @@ struct ac_query *ac_resolve(struct ac_map *map, const char *address, ac_resolve_
 	if (!m)
 		return refused(NULL, ENOMEM, NULL, NULL);
 	if (!r || !fn || !address)
-		return refused(m, EINVAL, address, r ? "a name and a function, please" : why);
+		return refused(m, EINVAL, address,
+		               r ? "a name and a function, please" : "no resolver is set");
 	q = ac_alloc_(sizeof(*q));
 	code = q ? ac_lookup_start_(&q->lookup, r, address, &why) : -ENOMEM;
 	if (code < 0) {
 		ac_free_(q);
-		return refused(m, -code, address, code == -ENOMEM ? NULL : why);
+		return refused(m, -code, address, why);
 	}
 	q->lookup.tell = told;
 	q->fn = fn;

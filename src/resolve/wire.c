@@ -182,7 +182,7 @@ const struct ares_socket_functions ac_wire_functions_ = {
 
 void ac_wire_state_(void *arg, ares_socket_t number, int readable, int writable)
 {
-	const struct ac_wire *w = find(((struct ac_backend *)arg), number);
+	const struct ac_wire *w = find(arg, number);
 
 	(void)readable;
 	if (!w || !w->end)
