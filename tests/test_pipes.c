@@ -173,6 +173,7 @@ static void leader_reads_to_the_end_when_its_follower_goes(void **state)
 /* ---- what stdin may be: each read by a channel in a child, as a program finds it ---- */
 static int read_stdin(const struct world *w)
 {
+	static char trace[TRACE_SIZE];
 	struct ac_map_opts opts = { .poller = w->poller };
 	struct ac_map *map = ac_map_new(&opts);
 	struct rec *r = (struct rec *)ac_file_dispatcher(map, &rec_class.d, STDIN_FILENO);
@@ -180,7 +181,7 @@ static int read_stdin(const struct world *w)
 
 	if (r) {
 		r->counter = &finals;
-		r->trace = calloc(1, TRACE_SIZE);
+		r->trace = trace;
 		ac_set_terminator(&r->c, "\n", 1);
 	}
 	if (r && ac_loop(map, NULL) < 0)
