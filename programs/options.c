@@ -55,7 +55,7 @@ int options_read(const struct options_table *t, struct tls_options *tls, int arg
 		if (c == '?')
 			return program_usage(t->name) + 1;
 		if (c == OPTIONS_TLS) {
-			if (!tls_options_add(tls, optarg, argc, argv))
+			if (!tls || !tls_options_add(tls, optarg, argc, argv))
 				return options_refuse(t->name, "--tls needs CERT and KEY");
 		} else if (!t->set(c, optarg, arg)) {
 			program_fail(STATUS_USAGE, t->name, "bad value '%s'", optarg);
