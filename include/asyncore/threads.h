@@ -22,8 +22,9 @@ extern "C" {
  */
 AC_API int ac_open_posts(struct ac_map *map);
 
-/* Refuses posts from now on and runs those that wait. ac_close_all and ac_map_free do the same, before
- * they close anything else. A worker can be stopped all the same. */
+/* Refuses posts from now on and runs those that wait; a worker can be stopped all the same. ac_close_all and
+ * ac_map_free do it too, before they close anything else: a worker that opens channels after ac_close_all has to
+ * open its posts again to be stopped. */
 AC_API void ac_close_posts(struct ac_map *map);
 
 /*
