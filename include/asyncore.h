@@ -463,8 +463,8 @@ AC_API void ac_resume(struct ac_dispatcher *d);
 AC_API void ac_touch(struct ac_dispatcher *d);
 
 /* Takes the channel off the watch and out of what keeps the loop going; the map still owns it. And
- * puts it back, on another map too: -EBUSY from inside its own handlers, and for a joined relay.
- * Python: del_channel, add_channel. */
+ * puts it back, on another map too: -EBUSY from inside its own handlers, for a joined relay, a child
+ * process and its ends. Python: del_channel, add_channel. */
 AC_API void ac_del_channel(struct ac_dispatcher *d);
 AC_API int ac_add_channel(struct ac_dispatcher *d, struct ac_map *map);
 

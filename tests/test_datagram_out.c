@@ -315,6 +315,30 @@ static void closed_while_it_waits_it_leaves_nothing_behind(void **state)
 	close(fd);
 }
 
+/* The next try was to be the first map's, which is gone. */
+static void moved_to_another_map_while_it_waits(void **state)
+{
+	struct world *w = *state;
+	struct ac_map_opts opts = { .poller = w->poller };
+	struct ac_map *first = ac_map_new(&opts), *map = w->map;
+	char where[64], text[16];
+	struct ac_addr to;
+	int fd = deaf(w, &to, where, sizeof(where));
+	struct mouth *m;
+
+	w->map = first;
+	m = unix_mouth(w, &mouth_class);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(ac_datagram_send(&m->g, "x", 1, &to), 0);
+	passes(w, 2);
+	assert_true(ac_datagram_pending(&m->g) > 0);
+	w->map = map;
+	assert_int_equal(ac_add_channel(&m->g.d, map), 0);
+	ac_map_free(first);
+	UNTIL(w, (take_all(fd, text, sizeof(text)), ac_datagram_pending(&m->g) == 0));
+	close(fd);
+}
+
 /* What a task sends goes out with the pass, and a guest loop is told not to wait. */
 static void sent_from_outside_it_goes_with_the_next_pass(void **state)
 {
@@ -358,6 +382,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(full_receiver_is_waited_for_in_order),
 		EACH(connected_to_a_full_receiver_it_waits_for_room),
+		EACH(moved_to_another_map_while_it_waits),
 		EACH(count_limit_holds_at_n_and_not_before),
 		EACH(byte_limit_holds_at_n_and_not_before),
 		EACH(datagram_too_long_harms_no_other),

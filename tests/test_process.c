@@ -302,11 +302,29 @@ static void default_class_logs_stderr_and_drops_output(void **state)
 	assert_null(strstr(w->log, "out"));
 }
 
+/* Its ends and who waits for it touch it: on two maps two threads would. */
+static void stays_on_its_map(void **state)
+{
+	struct world *w = *state;
+	struct ac_map *other = ac_map_new(NULL);
+	struct kid *k = sh(w, "exec cat");
+	const char *trace = k->trace;
+
+	assert_int_equal(ac_add_channel(&k->p.d, other), -EBUSY);
+	assert_int_equal(ac_add_channel(&k->p.in->d, other), -EBUSY);
+	assert_int_equal(ac_add_channel(&k->p.out->d, other), -EBUSY);
+	assert_int_equal(ac_add_channel(&k->p.in->d, w->map), 0);
+	ac_close(&k->p.in->d);
+	UNTIL(w, strstr(trace, "x0X"));
+	ac_map_free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(output_is_cut_and_the_exit_comes_last),
 		EACH(loop_ends_when_the_last_child_has),
+		EACH(stays_on_its_map),
 		EACH(input_goes_through_and_back),
 		EACH(program_that_is_not_there_is_the_error_of_exec),
 		EACH(every_failed_allocation_leaves_no_child),

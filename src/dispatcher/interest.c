@@ -101,7 +101,7 @@ int ac_add_channel(struct ac_dispatcher *d, struct ac_map *map)
 	if (m != d->map && ((d->flags & AC_IS_BUSY) || ac_is_dialing_(d)))
 		return ac_raise(d, EBUSY);
 	if (m != d->map && d->extra && d->extra->stays)
-		return ac_raisef(d, EBUSY, "it is joined to another channel of its map");
+		return ac_raisef(d, EBUSY, "it is joined to others of its map");
 	if (m != d->map) {
 		ac_unwatch_(d);
 		r = change_map(d, m);

@@ -72,7 +72,7 @@ struct ac_extra {
 	uint8_t late;             /* for ac_timed_out */
 	bool stays;               /* on its map */
 	struct ac_task deadline;  /* looks after them */
-	struct ac_task rest;      /* ends a listener's rest */
+	struct ac_task rest;      /* ends a listener's rest, or that of what cannot be sent */
 	struct ac_dialing *dialing;
 	size_t limits[AC_LIMITS]; /* 0: the class's */
 	void *secure;             /* the transport's */

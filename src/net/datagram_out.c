@@ -6,7 +6,7 @@
  * Design: a full batch goes at once, what is left of it when the handlers have returned, or the pass has ended
  * if others sent it. Only there errors are told, since a send calls no handler. Where the kernel has no room
  * it says when there is; if it says so at once and yet takes nothing (a Unix receiver that is full, a device's
- * queue), the next try is made 5 ms later.
+ * queue), the next try is made 5 ms later: the channel's own task, which does not go to another map with it.
  *
  * Limits: one that has to wait makes those behind it wait, also for other receivers: the order is kept.
  */
@@ -26,11 +26,9 @@ struct ac_datagram_queue {
 	struct ac_buf buf;
 	size_t count;
 	bool blocked; /* until there is room */
-	bool rests;   /* until the task is due */
 	bool listed;  /* its frame is run when the pass ends */
 	bool owed;    /* handle_drain, when all is sent */
 	bool tried;   /* the first was tried, and an older error was in its way */
-	struct ac_task rest;
 };
 
 static struct ac_datagram *datagram_of(struct ac_dispatcher *d)
@@ -57,7 +55,7 @@ bool ac_datagram_writable_(struct ac_dispatcher *d)
 {
 	const struct ac_datagram_queue *q = datagram_of(d)->out;
 
-	return q && q->count && !q->rests;
+	return q && q->count && !ac_task_pending(&d->extra->rest);
 }
 
 static unsigned gather(const struct ac_datagram_queue *q, struct ac_parcel *parcels, size_t most)
@@ -89,7 +87,7 @@ static int try_again(void *arg)
 	struct ac_dispatcher *d = arg;
 	struct ac_datagram_queue *q = datagram_of(d)->out;
 
-	q->rests = q->blocked = false;
+	q->blocked = false;
 	if (ac_enter_(d))
 		ac_leave_(d);
 	return 0;
@@ -104,8 +102,7 @@ static void wait_for_room(struct ac_datagram *g)
 	d->ready &= (uint8_t)~AC_OUT;
 	if (!(ac_sys_poll1_(d->fd, AC_OUT) & AC_OUT))
 		return;
-	q->rests = true;
-	ac_task_start_inner_(&q->rest, d->map, ac_map_time_(d->map) + REST_NS, try_again, d);
+	ac_task_start_inner_(&d->extra->rest, d->map, ac_map_time_(d->map) + REST_NS, try_again, d);
 }
 
 /* The first cannot be sent. News of an earlier one stand in its way only once. */
@@ -203,7 +200,7 @@ static void release(struct ac_datagram *g)
 {
 	if (!g->out)
 		return;
-	ac_task_cancel(&g->out->rest);
+	ac_task_cancel(&g->d.extra->rest);
 	ac_buf_done_(&g->out->buf);
 	ac_free_(g->out);
 	g->out = NULL;
@@ -284,7 +281,7 @@ int ac_datagram_send(struct ac_datagram *g, const void *data, size_t len, const 
 		return 0;
 	if (len > LONGEST)
 		return ac_raise(d, EMSGSIZE);
-	if (!g->out && !(g->out = ac_alloc_(sizeof(*g->out))))
+	if (!ac_extra_(d) || (!g->out && !(g->out = ac_alloc_(sizeof(*g->out)))))
 		return ac_raise(d, ENOMEM);
 	if (is_full(g, len)) {
 		g->refused++;

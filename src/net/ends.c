@@ -96,6 +96,12 @@ struct ac_chat *ac_end_new_(struct ac_process *p, int fd, int which)
 
 	if (!c)
 		return NULL;
+	if (!ac_extra_(&c->d)) {
+		ac_close(&c->d);
+		errno = ENOMEM;
+		return NULL;
+	}
+	c->d.extra->stays = true;
 	e->p = p;
 	e->which = which;
 	*place(p, which) = c;

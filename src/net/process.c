@@ -7,7 +7,8 @@
  *
  * Design: the process has no descriptor; its ends and its waiter are channels of the library's own, which
  * keep the loop going. What is due next, SIGKILL or the end, is one task: the first stands only before the
- * exit, the second only behind it. The end is told from that task, where no handler is on the stack.
+ * exit, the second only behind it. The end is told from that task, where no handler is on the stack. All of them
+ * stay on one map: each touches the others.
  */
 #include "process.h"
 

@@ -111,9 +111,10 @@ static int take_ends(struct ac_process *p, struct plan *plan)
 static int begin(struct ac_process *p, const struct ac_spawn_opts *o)
 {
 	struct plan plan = { { -1, -1, -1 }, { 0 }, { false } };
-	int r = start(o, &plan);
+	int r = ac_extra_(&p->d) ? start(o, &plan) : -ENOMEM;
 
 	if (r > 0) {
+		p->d.extra->stays = true;
 		p->pid = r;
 		p->output_wait = o->output_wait == 0 ? OUTPUT_WAIT : o->output_wait;
 		r = watch(p, o);
@@ -134,6 +135,7 @@ static struct ac_process *give_up(struct ac_process *p, int code, const char *wh
 	ac_process_let_go_(&p->d);
 	ac_raisef(p, code, "%.100s", what ? what : "no program");
 	ac_disown_(&p->d);
+	ac_free_(p->d.extra);
 	ac_free_(p);
 	errno = code;
 	return NULL;
