@@ -5,6 +5,7 @@
 #   make test       install what is missing, build, run all tests
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make bench      beside a bare epoll server, libuv, libevent, libev, nginx … (QUICK=1, BENCH="--only echo-50")
+#   make python     wheels of asyncore, asynchat and smtpd for every Python found; make test-python runs their tests
 #   make asan CC=clang, make tsan, make valgrind, make lint, make format, make clean
 
 PREFIX = /usr/local
@@ -49,6 +50,13 @@ bench: all
 	@tools/packages bench || true
 	@BUILD=$(BUILD) bench/run $(if $(QUICK),--quick) $(BENCH)
 
+# For every interpreter from 3.8 to 3.13 that is found; VERSIONS="3.11 3.13" for some.
+python:
+	@python3 python/make.py build $(VERSIONS)
+
+test-python:
+	@python3 python/make.py test $(VERSIONS)
+
 lint: all
 	@tests/checks/lint
 
@@ -69,4 +77,4 @@ uninstall:
 clean:
 	@rm -rf $(BUILD) build-asan-* build-tsan-*
 
-.PHONY: all run test asan tsan valgrind bench lint format install uninstall clean
+.PHONY: all run test python test-python asan tsan valgrind bench lint format install uninstall clean

@@ -1,0 +1,18 @@
+"""Channels, chats and tasks in one loop: the surface of astm.asynclib, for Python 3.8 to 3.13.
+
+It stands on asyncore: a Dispatcher is an asyncore.dispatcher, both may share a map, and asyncore.poll does the
+waiting, in C where asyncore has it. Where astm.asynclib lost data, told things twice or waited for nothing, this
+one does what the C library does; python/README.md lists these places.
+"""
+
+from asynchat import find_prefix_at_end, simple_producer
+from asyncore import ExitNow, _exception as exception, read, readwrite, write
+
+from ._chat import AsyncChat
+from ._dispatcher import Dispatcher
+from ._loop import _SOCKET_MAP, close_all, loop, poll
+from ._state import log
+from ._tasks import _SCHEDULED_TASKS, call_later, scheduler
+
+__all__ = ['AsyncChat', 'Dispatcher', 'ExitNow', 'call_later', 'close_all', 'exception', 'find_prefix_at_end', 'log',
+           'loop', 'poll', 'read', 'readwrite', 'scheduler', 'simple_producer', 'write']

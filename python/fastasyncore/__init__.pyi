@@ -1,0 +1,6 @@
+from typing import Tuple
+
+MODULES: Tuple[str, ...]
+
+def install() -> None: ...
+def uninstall() -> None: ...

@@ -1,0 +1,157 @@
+/*
+ * method.c — a function in C that stands where one of Python stood, and calls that one when it declines.
+ *
+ * Design: it binds as a function does, so that classes need no base class for it; its name, signature, code
+ * and documentation are those of the function in Python, and `__wrapped__` is that function.
+ */
+#include "fast.h"
+
+#include <stddef.h>
+#include <string.h>
+
+struct method {
+	PyObject_HEAD vectorcallfunc call;
+	struct state *st;
+	PyObject *owner; /* our module, which holds the state */
+	PyObject *function;
+	fast_fn *fn;
+};
+
+PyObject fast_decline_;
+
+static PyObject *call(PyObject *self, PyObject *const *args, size_t flags, PyObject *keywords)
+{
+	struct method *m = (struct method *)self;
+	PyObject *r = DECLINE;
+
+	if (!keywords && m->st->attached)
+		r = m->fn(m->st, args, PyVectorcall_NARGS(flags));
+	return r == DECLINE ? PyObject_Vectorcall(m->function, args, flags, keywords) : r;
+}
+
+static PyObject *bind_to(PyObject *self, PyObject *obj, PyObject *type)
+{
+	(void)type;
+	return obj ? PyMethod_New(self, obj) : Py_NewRef(self);
+}
+
+static bool is_own(PyObject *name)
+{
+	static const char *const own[] = { "__class__", "__get__", "__call__", "__repr__" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (PyUnicode_CompareWithASCIIString(name, own[i]) == 0)
+			return true;
+	return false;
+}
+
+static PyObject *get_attribute(PyObject *self, PyObject *name)
+{
+	struct method *m = (struct method *)self;
+	PyObject *found;
+
+	if (PyUnicode_CompareWithASCIIString(name, "__wrapped__") == 0)
+		return Py_NewRef(m->function);
+	if (is_own(name))
+		return PyObject_GenericGetAttr(self, name);
+	found = PyObject_GetAttr(m->function, name);
+	if (found || !PyErr_ExceptionMatches(PyExc_AttributeError))
+		return found;
+	PyErr_Clear();
+	return PyObject_GenericGetAttr(self, name);
+}
+
+static int set_attribute(PyObject *self, PyObject *name, PyObject *value)
+{
+	return PyObject_SetAttr(((struct method *)self)->function, name, value);
+}
+
+static PyObject *represent(PyObject *self)
+{
+	PyObject *name = PyObject_GetAttrString(((struct method *)self)->function, "__qualname__");
+	PyObject *text = name ? PyUnicode_FromFormat("<function %U at %p>", name, self) : NULL;
+
+	Py_XDECREF(name);
+	return text;
+}
+
+static int traverse(PyObject *self, visitproc visit, void *arg)
+{
+	struct method *m = (struct method *)self;
+
+#if PY_VERSION_HEX >= 0x03090000
+	Py_VISIT(Py_TYPE(self));
+#endif
+	Py_VISIT(m->owner);
+	Py_VISIT(m->function);
+	return 0;
+}
+
+static void dealloc(PyObject *self)
+{
+	struct method *m = (struct method *)self;
+	PyTypeObject *type = Py_TYPE(self);
+
+	PyObject_GC_UnTrack(self);
+	Py_XDECREF(m->function);
+	Py_XDECREF(m->owner);
+	PyObject_GC_Del(self);
+	Py_DECREF(type);
+}
+
+#if PY_VERSION_HEX >= 0x03090000
+static PyMemberDef members[] = {
+	{ "__vectorcalloffset__", T_PYSSIZET, offsetof(struct method, call), READONLY, NULL },
+	{ 0 },
+};
+#endif
+
+static PyType_Slot slots[] = {
+#if PY_VERSION_HEX >= 0x03090000
+	{ Py_tp_members, members },
+#endif
+	{ Py_tp_call, PyVectorcall_Call }, { Py_tp_descr_get, bind_to },
+	{ Py_tp_getattro, get_attribute }, { Py_tp_setattro, set_attribute },
+	{ Py_tp_repr, represent },         { Py_tp_traverse, traverse },
+	{ Py_tp_dealloc, dealloc },        { 0, NULL },
+};
+
+static PyType_Spec spec = {
+	.name = "_asyncore.function",
+	.basicsize = sizeof(struct method),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+	         Py_TPFLAGS_METHOD_DESCRIPTOR,
+	.slots = slots,
+};
+
+int fast_method_type_(struct state *st)
+{
+	st->method_type = (PyTypeObject *)PyType_FromSpec(&spec);
+	if (!st->method_type)
+		return -1;
+	st->method_type->tp_new = NULL;
+#if PY_VERSION_HEX < 0x03090000
+	st->method_type->tp_vectorcall_offset = offsetof(struct method, call);
+#endif
+	return 0;
+}
+
+PyObject *fast_method_(struct state *st, PyObject *function, fast_fn *fn)
+{
+	struct method *m = PyObject_GC_New(struct method, st->method_type);
+
+	if (!m)
+		return NULL;
+	m->call = call;
+	m->st = st;
+	m->owner = Py_NewRef(st->self);
+	m->function = Py_NewRef(function);
+	m->fn = fn;
+	PyObject_GC_Track((PyObject *)m);
+	return (PyObject *)m;
+}
+
+PyObject *fast_method_function_(PyObject *method)
+{
+	return ((struct method *)method)->function;
+}

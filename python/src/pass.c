@@ -1,0 +1,404 @@
+/*
+ * pass.c — one pass over a map: poll and poll2.
+ *
+ * Design: the map is followed, everybody asked, the poller waited for; what is ready is put in the order of
+ * the map and served from there. Descriptors the poller cannot take, and answers select would not give, go
+ * the way of Python with the lists that have been made already.
+ */
+#include "fast.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define RARELY 8 /* a descriptor is looked at in one of so many passes */
+#define FAR 1e9
+
+struct ready {
+	uint64_t order;
+	int fd;
+	unsigned events, want;
+};
+
+struct pass {
+	struct state *st;
+	struct watch *w;
+	PyObject *map, *timeout; /* as it was given; poll2: in milliseconds */
+	int64_t ns;              /* -1: for ever */
+	enum fast_mode mode;
+	struct ready few[32], *ready;
+	size_t count;
+};
+
+/* ---- What it was called with ---- */
+
+static bool seconds_of(PyObject *timeout, double *ret)
+{
+	if (PyFloat_CheckExact(timeout))
+		*ret = PyFloat_AS_DOUBLE(timeout);
+	else if (PyLong_CheckExact(timeout))
+		*ret = PyLong_AsDouble(timeout);
+	else
+		return false;
+	if (*ret == -1.0 && PyErr_Occurred())
+		PyErr_Clear();
+	return fabs(*ret) < FAR;
+}
+
+/* False: Python shall say what is wrong with it. */
+static bool take_timeout(struct pass *p, PyObject *timeout)
+{
+	double s = 0;
+
+	if (timeout != Py_None && !seconds_of(timeout, &s))
+		return false;
+	if (timeout == Py_None) {
+		p->ns = -1;
+	} else if (p->mode == BY_POLL) {
+		p->ns = (int64_t)(s * 1000) * 1000000;
+		p->timeout = PyLong_FromLong((long)(s * 1000));
+		return p->timeout != NULL;
+	} else {
+		p->ns = ac_ns_(s);
+	}
+	p->timeout = Py_NewRef(timeout);
+	return p->mode == BY_POLL || timeout == Py_None || s >= 0;
+}
+
+static bool begin(struct pass *p, struct state *st, PyObject *const *args, Py_ssize_t count)
+{
+	PyObject *map = count > 1 ? args[1] : Py_None;
+
+	p->st = st;
+	if (count > 2 || !fast_usual_(st))
+		return false;
+	if (map == Py_None)
+		map = fast_peek_(st->globals, st->names.socket_map);
+	if (!map || !PyDict_CheckExact(map))
+		return false;
+	p->map = Py_NewRef(map);
+	if (count)
+		return take_timeout(p, args[0]);
+	p->timeout = p->mode == BY_POLL ? PyLong_FromLong(0) : PyFloat_FromDouble(0);
+	return p->timeout != NULL;
+}
+
+static void end(struct pass *p)
+{
+	if (p->ready != p->few)
+		PyMem_Free(p->ready);
+	Py_XDECREF(p->map);
+	Py_XDECREF(p->timeout);
+}
+
+/* ---- Python's way, with what everybody has answered ---- */
+
+static int append(PyObject *list, PyObject *item)
+{
+	int r = item ? PyList_Append(list, item) : -1;
+
+	Py_XDECREF(item);
+	return r;
+}
+
+static PyObject *select_way(struct pass *p)
+{
+	PyObject *lists[3] = { PyList_New(0), PyList_New(0), PyList_New(0) }, *r = NULL;
+	bool ok = lists[0] && lists[1] && lists[2];
+
+	for (struct entry *e = p->w->first; ok && e; e = e->next)
+		for (int i = 0; ok && i < 3; i++)
+			if (e->want & 1 << i)
+				ok = append(lists[i], PyLong_FromLong(e->fd)) == 0;
+	if (ok)
+		r = PyObject_CallFunctionObjArgs(p->st->select_pass, lists[0], lists[1], lists[2],
+		                                 p->timeout, p->map, NULL);
+	for (int i = 0; i < 3; i++)
+		Py_XDECREF(lists[i]);
+	return r;
+}
+
+static PyObject *poll_way(struct pass *p)
+{
+	enum { IN = 1, PRI = 2, OUT = 4 }; /* Linux */
+	PyObject *list = PyList_New(0), *r = NULL;
+	bool ok = list != NULL;
+
+	for (struct entry *e = p->w->first; ok && e; e = e->next) {
+		int flags = (e->want & WANT_R ? IN | PRI : 0) | (e->want & WANT_W ? OUT : 0);
+
+		if (flags)
+			ok = append(list, Py_BuildValue("(ii)", e->fd, flags)) == 0;
+	}
+	if (ok)
+		r = PyObject_CallFunctionObjArgs(p->st->poll_pass, list, p->timeout, p->map, NULL);
+	Py_XDECREF(list);
+	return r;
+}
+
+static PyObject *python_way(struct pass *p)
+{
+	return p->mode == BY_POLL ? poll_way(p) : select_way(p);
+}
+
+/* ---- Waiting ---- */
+
+static int wait_once(struct watch *w, int64_t ns)
+{
+	struct ac_poller *poller = w->poller;
+	PyThreadState *others;
+	int n;
+
+	if (ns == 0)
+		return poller->cls->wait(poller, 0);
+	w->waiting++;
+	others = PyEval_SaveThread();
+	n = poller->cls->wait(poller, ns);
+	PyEval_RestoreThread(others);
+	if (--w->waiting == 0)
+		fast_woken_(w);
+	return n;
+}
+
+/* Signals are handled where they come, and do not shorten the wait, unless a handler changes the map: then there may
+ * be nobody left to wait for. -1: raised; -2: Python's way. */
+static int wait_for(struct pass *p)
+{
+	uint64_t changes = p->w->changes;
+	int64_t left = p->w->always ? 0 : p->ns, due = left > 0 ? ac_clock_() + left : 0;
+
+	for (;;) {
+		int n = wait_once(p->w, left);
+
+		if (n < 0)
+			return -2;
+		if (n > 0 || left == 0)
+			return n;
+		if (PyErr_CheckSignals() < 0)
+			return -1;
+		if (p->w->dead || p->w->changes != changes || fast_has_changed_(p->w))
+			return 0;
+		if (left > 0 && (left = due - ac_clock_()) <= 0)
+			return 0;
+	}
+}
+
+/* ---- What was found ---- */
+
+static unsigned as_select_says(unsigned want, unsigned events)
+{
+	return (want & WANT_R && events & (AC_IN | AC_HUP | AC_ERR) ? WANT_R : 0u) |
+	       (want & WANT_W && events & (AC_OUT | AC_ERR) ? WANT_W : 0u) |
+	       (want & WANT_E && events & AC_PRI ? WANT_E : 0u);
+}
+
+static bool is_closed(int fd, unsigned events)
+{
+	return events & AC_ERR && fcntl(fd, F_GETFD) < 0;
+}
+
+static void note(struct pass *p, struct entry *e, unsigned events)
+{
+	p->ready[p->count++] = (struct ready){
+		e->order,
+		e->fd,
+		events,
+		p->mode == BY_SELECT ? as_select_says(e->want, events) : 0,
+	};
+}
+
+/* False: it is not what select would say of it. */
+static bool take(struct pass *p, const struct ac_found *f)
+{
+	struct entry *e = fast_entry_(p->w, (int)(f->token & 0x3fffffff));
+
+	if (f->token == FAST_WAKER)
+		return true;
+	if (!e || e->generation != (uint32_t)(f->token >> 32)) {
+		p->w->redo = true; /* of one that is gone, and yet it comes again and again */
+		return true;
+	}
+	note(p, e, f->events);
+	return p->mode == BY_POLL || (p->ready[p->count - 1].want && !is_closed(e->fd, f->events));
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const struct ready *x = a, *y = b;
+
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void sort(struct pass *p)
+{
+	for (size_t i = 1; i < p->count; i++)
+		if (p->ready[i - 1].order > p->ready[i].order) {
+			qsort(p->ready, p->count, sizeof(struct ready), by_order);
+			return;
+		}
+}
+
+/* -1: raised; 0: Python's way; 1: taken */
+static int take_all(struct pass *p, int n)
+{
+	size_t room = (size_t)n + p->w->always;
+	bool ok = true;
+
+	p->ready = room > 32 ? PyMem_New(struct ready, room) : p->few;
+	if (!p->ready) {
+		p->ready = p->few;
+		PyErr_NoMemory();
+		return -1;
+	}
+	for (int i = 0; ok && i < n; i++)
+		ok = take(p, &p->w->poller->found[i]);
+	if (p->w->always)
+		for (struct entry *e = p->w->first; e; e = e->next)
+			if (e->always && e->want)
+				note(p, e,
+				     (e->want & WANT_R ? AC_IN : 0u) |
+				             (e->want & WANT_W ? AC_OUT : 0u));
+	sort(p);
+	return ok;
+}
+
+/* ---- Serving ---- */
+
+/* Who is there now; NULL without an exception: nobody. */
+static PyObject *who(struct pass *p, int fd)
+{
+	PyObject *key = PyLong_FromLong(fd);
+	PyObject *obj = key ? PyDict_GetItemWithError(p->map, key) : NULL;
+
+	if (obj == Py_None)
+		obj = NULL;
+	Py_XINCREF(obj);
+	Py_XDECREF(key);
+	return obj;
+}
+
+static int serve_one(struct pass *p, struct ready *r, enum fast_event event)
+{
+	PyObject *obj = who(p, r->fd);
+	int result = 0;
+
+	if (!obj)
+		return PyErr_Occurred() ? -1 : 0;
+	result = p->mode == BY_POLL ? fast_steps_(p->st, obj, r->events)
+	                            : fast_fire_(p->st, obj, event);
+	Py_DECREF(obj);
+	return result;
+}
+
+static int serve(struct pass *p)
+{
+	static const struct {
+		unsigned want;
+		enum fast_event event;
+	} rounds[] = { { WANT_R, FIRE_READ }, { WANT_W, FIRE_WRITE }, { WANT_E, FIRE_EXPT } };
+
+	if (p->mode == BY_POLL) {
+		for (size_t i = 0; i < p->count; i++)
+			if (serve_one(p, &p->ready[i], FIRE_READ) < 0)
+				return -1;
+		return 0;
+	}
+	for (int k = 0; k < 3; k++)
+		for (size_t i = 0; i < p->count; i++)
+			if (p->ready[i].want & rounds[k].want &&
+			    serve_one(p, &p->ready[i], rounds[k].event) < 0)
+				return -1;
+	return 0;
+}
+
+static PyObject *wait_and_serve(struct pass *p)
+{
+	struct watch *w = p->w;
+	int n, r;
+
+	if (!w->wanting || w->bads)
+		return python_way(p);
+	n = wait_for(p);
+	if (n == -1)
+		return NULL;
+	if (w->dead)
+		Py_RETURN_NONE;
+	r = n == -2 ? 0 : take_all(p, n);
+	if (r <= 0)
+		return r < 0 ? NULL : python_way(p);
+	if ((n == 0 && p->ns != 0) || w->used % RARELY == 0)
+		fast_recheck_(w, n == 0 && p->ns != 0);
+	if (serve(p) < 0)
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+static void set_mode(struct watch *w, enum fast_mode mode)
+{
+	if (w->mode == mode)
+		return;
+	w->mode = mode;
+	for (struct entry *e = w->first; e; e = e->next)
+		fast_tell_(w, e);
+}
+
+static PyObject *pass_over(struct pass *p)
+{
+	struct watch *w = p->w;
+
+	if (fast_follow_(w) < 0)
+		return NULL;
+	if (w->strange)
+		return DECLINE;
+	if (fast_poller_(w) < 0)
+		return NULL;
+	set_mode(w, p->mode);
+	if (fast_ask_(w) < 0)
+		return NULL;
+	if (w->dead)
+		Py_RETURN_NONE;
+	if (!w->poller && fast_poller_(w) < 0)
+		return NULL;
+	return wait_and_serve(p);
+}
+
+static PyObject *run(struct pass *p)
+{
+	PyObject *r;
+
+	if (PyDict_GET_SIZE(p->map) == 0)
+		Py_RETURN_NONE;
+	p->w = fast_watch_(p->st, p->map);
+	if (!p->w)
+		return NULL;
+	if (p->w->waiting) /* another thread waits for the same map */
+		return DECLINE;
+	fast_watch_enter_(p->w);
+	r = pass_over(p);
+	fast_watch_leave_(p->w);
+	return r;
+}
+
+static PyObject *one_pass(struct state *st, PyObject *const *args, Py_ssize_t count,
+                          enum fast_mode mode)
+{
+	struct pass p = { .mode = mode };
+	PyObject *r = DECLINE;
+
+	p.ready = p.few;
+	if (begin(&p, st, args, count))
+		r = run(&p);
+	end(&p);
+	return r;
+}
+
+PyObject *fast_poll_(struct state *st, PyObject *const *args, Py_ssize_t count)
+{
+	return one_pass(st, args, count, BY_SELECT);
+}
+
+PyObject *fast_poll2_(struct state *st, PyObject *const *args, Py_ssize_t count)
+{
+	return one_pass(st, args, count, BY_POLL);
+}
