@@ -1,25 +1,58 @@
-"""python -m fastasyncore [-m MODULE | PROGRAM] [ARGUMENTS]: runs it with our asyncore."""
+"""python -m fastasyncore [PROGRAM | -m MODULE | -c CODE | -] [ARGUMENTS]: runs it with our asyncore.
+
+PROGRAM is what python itself would take: a file, or a folder or zip file with a __main__.py; - is read from standard
+input. Options of the interpreter go in front: python -W error -m fastasyncore PROGRAM.
+"""
 
 import os
 import runpy
 import sys
+import types
 
 import fastasyncore
+
+IN_FRONT = not (sys.flags.isolated or getattr(sys.flags, 'safe_path', False))  # a folder of the program's on the path
+
+
+def run_module(name):
+    runpy.run_module(name, run_name='__main__', alter_sys=True)
+
+
+def run_text(text, name):
+    sys.modules['__main__'] = main = types.ModuleType('__main__')
+    if IN_FRONT:
+        sys.path[0] = ''
+    exec(compile(text, name, 'exec'), vars(main))
+
+
+def run_program(path):
+    if not os.path.exists(path):
+        print('python -m fastasyncore: no such file: %s' % path, file=sys.stderr)
+        sys.exit(2)
+    if IN_FRONT:  # of a folder or a zip file it is itself, which runpy sees to
+        sys.path[:1] = [os.path.dirname(os.path.realpath(path))] if os.path.isfile(path) else []
+    runpy.run_path(path, run_name='__main__')
 
 
 def main():
     args = sys.argv[1:]
-    if not args or args[0] in ('-h', '--help') or args == ['-m']:
-        print(__doc__)
-        return 0 if args[:1] in (['-h'], ['--help']) else 2
+    if args in (['-h'], ['--help']):
+        print(__doc__.rstrip())
+        return 0
+    what = args.pop(0) if args[:1] in (['-m'], ['-c']) else ''
+    if not args or not what and args[0].startswith('-') and args[0] != '-':
+        print(__doc__.partition('\n')[0], file=sys.stderr)
+        return 2
     fastasyncore.install()
-    if args[0] == '-m':
-        sys.argv = args[1:]
-        runpy.run_module(args[1], run_name='__main__', alter_sys=True)
+    sys.argv = [what or args[0]] + args[1:]
+    if what == '-m':
+        run_module(args[0])
+    elif what == '-c':
+        run_text(args[0], '<string>')
+    elif args[0] == '-':
+        run_text(sys.stdin.read(), '<stdin>')
     else:
-        sys.argv = args
-        sys.path[0] = os.path.dirname(os.path.abspath(args[0]))
-        runpy.run_path(args[0], run_name='__main__')
+        run_program(args[0])
     return 0
 
 

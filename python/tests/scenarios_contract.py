@@ -12,8 +12,7 @@ from transcript import Chat, Dispatcher, scenario
 
 
 def feed(stage, terminator, *pieces, plan=None):
-    here, there = stage.pair()
-    chat = Chat(stage, here, terminator)
+    chat, there = stage.channel(Chat, terminator)
     chat.plan = plan(chat) if plan else {}
     for piece in pieces:
         there.sendall(piece)
@@ -62,8 +61,7 @@ def close_in_found_terminator(stage):
 
 @scenario
 def end_of_file_with_half_a_terminator(stage):
-    here, there = stage.pair()
-    chat = Chat(stage, here, b'\r\n')
+    chat, there = stage.channel(Chat, b'\r\n')
     there.sendall(b'a\r')
     stage.passes(2)
     there.close()
@@ -88,8 +86,7 @@ def no_terminator(stage):
 
 @scenario
 def idle_close_when_done(stage):
-    here, there = stage.pair()
-    chat = Chat(stage, here)
+    chat, there = stage.channel(Chat)
     stage.passes()
     chat.close_when_done()
     stage.say(len(chat.producer_fifo))
@@ -99,8 +96,7 @@ def idle_close_when_done(stage):
 
 @scenario
 def empty_strings_in_the_queue(stage):
-    here, there = stage.pair()
-    chat = Chat(stage, here)
+    chat, there = stage.channel(Chat)
     for data in (b'', b'x', b'y'):
         chat.push(data)
         stage.say(list(chat.producer_fifo))
@@ -113,8 +109,7 @@ def empty_strings_in_the_queue(stage):
 
 @scenario
 def much_output_arrives_in_order(stage):
-    here, there = stage.pair()
-    chat = Chat(stage, here)
+    chat, there = stage.channel(Chat)
     data = bytes(range(256)) * 800
     chat.push(data)
     got = b''
@@ -156,8 +151,7 @@ class Producer:
 
 @scenario
 def producers(stage):
-    here, there = stage.pair()
-    chat = Chat(stage, here)
+    chat, there = stage.channel(Chat)
     chat.push_with_producer(Producer(b'a', b'b', b''))
     for _ in range(4):
         stage.say([type(p).__name__ for p in chat.producer_fifo])
@@ -173,13 +167,11 @@ def producers(stage):
 
 @scenario
 def short_writes(stage):
-    here, there = stage.pair()
-
     class Slow(Chat):
         def send(self, data):
             stage.say('send', data)
             return asynchat.async_chat.send(self, data[:2])
-    chat = Slow(stage, here)
+    chat, there = stage.channel(Slow)
     chat.push(b'abcdef')
     chat.close_when_done()
     stage.passes(6)
@@ -188,8 +180,7 @@ def short_writes(stage):
 
 @scenario
 def push_to_one_who_has_reset(stage):
-    here, there = stage.tcp_pair()
-    chat = Chat(stage, here)
+    chat, there = stage.channel(Chat, tcp=True)
     there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
     there.close()
     time.sleep(0.05)
@@ -201,13 +192,12 @@ def push_to_one_who_has_reset(stage):
 def much_input_then_close(stage):
     """By select all of it comes; poll2 closes at the hang-up."""
     for use_poll in (False, True):
-        here, there = stage.pair()
         got = []
 
         class Sink(Dispatcher):
             def handle_read(self):
                 got.append(self.recv(65536))
-        Sink(stage, here)
+        _, there = stage.channel(Sink)
         there.sendall(b'x' * 150000)
         there.close()
         stage.passes(8, use_poll)
@@ -217,8 +207,6 @@ def much_input_then_close(stage):
 @scenario
 def close_in_own_read_with_more_to_come(stage):
     for use_poll in (False, True):
-        here, there = stage.pair()
-
         class Closer(Dispatcher):
             def writable(self):
                 return True
@@ -226,7 +214,7 @@ def close_in_own_read_with_more_to_come(stage):
             def handle_read(self):
                 stage.say('read', self.recv(10))
                 self.close()
-        Closer(stage, here)
+        _, there = stage.channel(Closer)
         there.sendall(b'x')
         there.close()
         stage.passes(1, use_poll)
@@ -319,12 +307,10 @@ def the_loop_itself(stage):
     began = time.monotonic()
     asyncore.loop(30, False, {})
     stage.passes(0)
-    here, there = stage.pair()
-
     class Leaver(Dispatcher):
         def handle_read(self):
             raise asyncore.ExitNow('now')
-    Leaver(stage, here)
+    _, there = stage.channel(Leaver)
     there.sendall(b'x')
     stage.raises(stage.passes)
     stage.say(len(stage.map), time.monotonic() - began < 5)

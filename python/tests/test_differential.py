@@ -1,8 +1,6 @@
 """The same scenarios on the standard modules of 3.11 and on ours: the transcripts have to be equal.
 
-The standard ones are run by this interpreter if it has them (messages differ from one to the next), else by the one
-CONTROL names. Differences there
-are meant to be stand in KNOWN, with the line of doc/python-differences.md that gives the reason.
+Differences that are meant to be stand in KNOWN, and their reasons in doc/python-differences.md.
 """
 
 import json
@@ -11,13 +9,12 @@ import subprocess
 import sys
 import unittest
 
+from programs import control
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPT = os.path.join(HERE, 'transcript.py')
 
 KNOWN = {}
-
-# Not ours, which may be installed there, or lie in the folder we are in.
-STANDARD = 'import asyncore, sys; sys.exit(hasattr(asyncore, "_fast"))'
 
 
 def transcripts(python, path, **more):
@@ -25,15 +22,6 @@ def transcripts(python, path, **more):
     out = subprocess.run([python, '-W', 'ignore', SCRIPT], env=environment, stdout=subprocess.PIPE, check=True,
                          timeout=300).stdout
     return json.loads(out.decode().splitlines()[-1])
-
-
-def control():
-    """An interpreter that brings asyncore along, 3.11 if there is one."""
-    for python in (sys.executable, os.environ.get('CONTROL')):
-        if python and subprocess.run([python, '-I', '-W', 'ignore', '-c', STANDARD],
-                                     stderr=subprocess.DEVNULL).returncode == 0:
-            return python
-    return None
 
 
 class Differential(unittest.TestCase):

@@ -1,7 +1,6 @@
 """Interpreters and processes: signals during a wait, daemons, the end with channels open, sub-interpreters, a second
 import. Each in an interpreter of its own."""
 
-import os
 import signal
 import subprocess
 import sys

@@ -15,23 +15,10 @@ import tempfile
 import time
 import unittest
 
+from programs import control, free_port, reach
+
 SWAKS = os.environ.get('SWAKS', 'swaks')
 LIMIT = 20000
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
-def control():
-    """An interpreter with the standard module: this one without our path, or the one CONTROL names."""
-    for python in (sys.executable, os.environ.get('CONTROL')):
-        if python and subprocess.run([python, '-W', 'ignore', '-c', 'import smtpd'], stderr=subprocess.DEVNULL,
-                                     env=dict(os.environ, PYTHONPATH='')).returncode == 0:
-            return python
-    return None
 
 
 def blot(text):
@@ -53,13 +40,8 @@ class Server:
             env=dict(os.environ, PYTHONPATH=path, PYTHONIOENCODING='utf-8'), stdout=self.out, stderr=subprocess.STDOUT)
 
     def __enter__(self):
-        for _ in range(200):
-            try:
-                socket.create_connection(('127.0.0.1', self.port)).close()
-                return self
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError('it does not listen: ' + self.said())
+        reach(self.port).close()
+        return self
 
     def __exit__(self, *why):
         self.process.kill()

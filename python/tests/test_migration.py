@@ -4,22 +4,16 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
+
+from programs import free_port, reach
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = os.path.join(ROOT, 'doc', 'migration.md')
 LIBRARY = os.path.join(ROOT, 'build', 'src', 'libasyncore.so')
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 @unittest.skipUnless(os.path.exists(PAGE), 'no doc/migration.md beside the tests')
@@ -34,15 +28,7 @@ class Migration(unittest.TestCase):
         process = subprocess.Popen(command, env=dict(os.environ, **more))
         self.addCleanup(process.wait)
         self.addCleanup(process.send_signal, signal.SIGKILL)
-        for _ in range(200):
-            try:
-                sock = socket.create_connection(('127.0.0.1', self.port), 10)
-                break
-            except OSError:
-                time.sleep(0.05)
-        else:
-            self.fail('it does not listen')
-        with sock:
+        with reach(self.port) as sock:
             sock.sendall(b'one\r\ntwo\r')
             sock.sendall(b'\nthree\r\n')
             got = b''

@@ -3,18 +3,12 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+from programs import free_port, reach
 
 
 def has(module):
@@ -37,15 +31,6 @@ class Program(unittest.TestCase):
         self.addCleanup(process.send_signal, signal.SIGKILL)
         return process, out
 
-    def reach(self, port):
-        for _ in range(100):
-            try:
-                socket.create_connection(('127.0.0.1', port)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        self.fail('it does not listen')
-
     def said(self, out):
         out.seek(0)
         return out.read().decode()
@@ -63,7 +48,7 @@ class Ftp(Program):
             os.chmod(os.path.join(folder, 'served'), 0o777)
             self.start('-m', 'pyftpdlib', '-i', '127.0.0.1', '-p', str(port), '-w', '-d',
                        os.path.join(folder, 'served'))
-            self.reach(port)
+            reach(port).close()
             url = 'ftp://127.0.0.1:%d/' % port
             subprocess.run(['curl', '-sS', '-T', os.path.join(folder, 'up'), url + 'file'], check=True, timeout=60)
             got = subprocess.run(['curl', '-sS', url + 'file'], check=True, timeout=60, stdout=subprocess.PIPE)

@@ -7,6 +7,8 @@ out, and so are the lines of a trace that lie within asyncore and asynchat thems
 """
 
 import contextlib
+import glob
+import importlib
 import io
 import json
 import os
@@ -21,6 +23,7 @@ warnings.simplefilter('ignore')
 import asynchat  # noqa: E402
 import asyncore  # noqa: E402
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 SCENARIOS = {}
 
 
@@ -56,6 +59,11 @@ class Stage:
         there.settimeout(5)
         self.sockets += (here, there)
         return here, there
+
+    def channel(self, cls, *args, tcp=False):
+        """A channel of that class, and the socket at its other end."""
+        here, there = self.tcp_pair() if tcp else self.pair()
+        return cls(self, here, *args), there
 
     def passes(self, count=1, use_poll=False, timeout=0.01):
         asyncore.loop(timeout, use_poll, self.map, count)
@@ -156,9 +164,8 @@ def play(name):
 
 
 def main():
-    import scenarios_contract  # noqa: F401
-    import scenarios_edges  # noqa: F401
-    import scenarios_more  # noqa: F401
+    for path in sorted(glob.glob(os.path.join(HERE, 'scenarios_*.py'))):
+        importlib.import_module(os.path.basename(path)[:-3])
     if os.environ.get('FEW') and getattr(asyncore, '_fast', None):
         asyncore._fast.set_few(int(os.environ['FEW']))
     print(json.dumps({name: play(name) for name in sys.argv[1:] or SCENARIOS}))
