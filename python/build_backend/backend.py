@@ -1,12 +1,14 @@
-"""Builds the wheel and the sdist: PEP 517, with nothing but the interpreter and a C compiler.
+"""Builds wheels and the sdist: PEP 517 and PEP 660, with nothing but the interpreter and a C compiler.
 
-The library's C files that are needed are compiled into the extension module. They stand one folder further up in
-the repository, and in `core` in an sdist. With ASYNCORE_PURE=1 the wheel has no extension module and goes
-everywhere.
+The library's C files that are needed are compiled into the extension module. They stand one folder further up
+in the repository, and in `core` in an sdist. The same sources make the same wheel, to the byte, wherever they
+stand. Without C (ASYNCORE_PURE=1 in the environment, not CPython, not Linux) a wheel has no extension module and
+goes everywhere. An editable wheel has the extension module and the path of this folder.
 """
 
 import base64
 import hashlib
+import io
 import os
 import re
 import shlex
@@ -24,6 +26,7 @@ CORE = ('src/base/mem.c', 'src/base/clock.c', 'src/base/find.c', 'src/base/buf.c
         'src/poller/select.c', 'src/poller/level.c')
 CORE_HEADERS = ('src/base/base.h', 'src/poller/poller.h', 'src/poller/linux.h', 'include/asyncore.h',
                 'include/asynchat.h')
+PAGES = ('doc/python-differences.md', 'doc/migration.md')  # what the README links to
 FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-O2', '-g', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra',
          '-Wno-missing-field-initializers', '-Wno-unused-parameter', '-Wno-cast-function-type']
 
@@ -31,13 +34,23 @@ FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-O2', '-g', '-fPIC', '-fvisibility=hidden
 # ---- What there is -------------------------------------------------------------------------------
 
 def project():
+    """What is plain in pyproject.toml: texts, lists with a text on each line, and whose it is."""
     with open(os.path.join(HERE, 'pyproject.toml'), encoding='utf-8') as f:
-        return dict(re.findall(r'^([\w-]+) = "(.*)"$', f.read(), re.M))
+        text = f.read()
+    found = dict(re.findall(r'^([\w-]+) = "(.*)"$', text, re.M))
+    for name, items in re.findall(r'^([\w-]+) = \[\n(.*?)^\]$', text, re.M | re.S):
+        found[name] = re.findall(r'"(.*)"', items)
+    found['author'] = re.search(r'^authors = .*name = "(.*?)"', text, re.M)[1]
+    return found
 
 
 def core():
-    inside = os.path.join(HERE, 'core')
-    return inside if os.path.isdir(inside) else os.path.dirname(HERE)
+    inside, above = os.path.join(HERE, 'core'), os.path.dirname(HERE)
+    for folder in (inside, above):
+        if os.path.exists(os.path.join(folder, CORE[0])):
+            return folder
+    raise SystemExit('the C library is neither in %s nor in %s: this wants the whole repository, or an sdist'
+                     % (inside, above))
 
 
 def read(*path):
@@ -56,23 +69,37 @@ def tree(folder):
 
 # ---- The extension module ------------------------------------------------------------------------
 
+def is_pure():
+    return (bool(os.environ.get('ASYNCORE_PURE')) or sys.implementation.name != 'cpython'
+            or not sys.platform.startswith('linux'))
+
+
 def compile_extension(into):
-    """The path of the extension module for this interpreter."""
+    """The path of the extension module for this interpreter. No path of this machine's stays in it."""
     target = os.path.join(into, '_asyncore' + sysconfig.get_config_var('EXT_SUFFIX'))
-    here = os.path.join(HERE, 'src')
-    ours = [os.path.join(here, name) for name in sorted(os.listdir(here)) if name.endswith('.c')]
+    ours = [os.path.join(HERE, path) for path in tree('src') if path.endswith('.c')]
     theirs = [os.path.join(core(), path) for path in CORE]
     compiler = os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc'
     command = shlex.split(compiler) + FLAGS + shlex.split(os.environ.get('CFLAGS', ''))
+    for folder, name in sorted([(HERE, 'python'), (core(), 'core')]):  # the one within the other last: it wins
+        command.append('-ffile-prefix-map=%s=%s' % (folder, name))
     command += ['-I' + os.path.join(core(), 'include'), '-I' + os.path.join(core(), 'src'),
                 '-I' + sysconfig.get_paths()['include'], '-shared', '-o', target]
     command += ours + theirs + ['-lm', '-lpthread'] + shlex.split(os.environ.get('LDFLAGS', ''))
-    subprocess.run(command, check=True)
+    try:
+        subprocess.run(command, check=True, cwd=HERE)
+    except (OSError, subprocess.CalledProcessError) as why:
+        raise SystemExit('%s\nThis needs a C compiler and the headers of this Python (python3-dev). '
+                         'With ASYNCORE_PURE=1 in the environment it is built without C.' % why)
     return target
 
 
-def is_pure():
-    return bool(os.environ.get('ASYNCORE_PURE'))
+def extension():
+    """A pair of its name in the wheel and its bytes, if there is to be one."""
+    if not is_pure():
+        with tempfile.TemporaryDirectory() as folder:
+            made = compile_extension(folder)
+            yield os.path.basename(made), read(made)
 
 
 def tag():
@@ -83,13 +110,22 @@ def tag():
     return '%s-%s-%s' % (version, abi, re.sub(r'[-.]', '_', sysconfig.get_platform()))
 
 
-# ---- Archives ------------------------------------------------------------------------------------
+# ---- What is said of it --------------------------------------------------------------------------
+
+def described(p):
+    """The README where there is nothing beside it: links into the repository are names of files."""
+    return re.sub(r'\[([^]]+)\]\((?:\.\.|core)/([^)#]+)(?:#[^)]*)?\)',
+                  lambda link: link[2] if link[1] == link[2] else '%s (%s)' % (link[1], link[2]),
+                  read(HERE, p['readme']).decode())
+
 
 def metadata(p):
-    readme = read(HERE, p['readme']).decode()
-    return ('Metadata-Version: 2.1\nName: %(name)s\nVersion: %(version)s\nSummary: %(description)s\n'
-            'License: %(license)s\nRequires-Python: %(requires-python)s\n'
-            'Description-Content-Type: text/markdown\n\n' % p + readme).encode()
+    fields = [('Metadata-Version', '2.1'), ('Name', p['name']), ('Version', p['version']),
+              ('Summary', p['description']), ('Author', p['author']), ('License', p['license']),
+              ('License-File', 'LICENSE'), ('Keywords', ','.join(p['keywords']))]
+    fields += [('Classifier', each) for each in p['classifiers']]
+    fields += [('Requires-Python', p['requires-python']), ('Description-Content-Type', 'text/markdown')]
+    return (''.join('%s: %s\n' % field for field in fields) + '\n' + described(p)).encode()
 
 
 def wheel_file(p):
@@ -97,78 +133,76 @@ def wheel_file(p):
             % (p['version'], 'true' if is_pure() else 'false', tag())).encode()
 
 
-def contents():
-    """Pairs of a name in the wheel and bytes, without what is said of it."""
-    for package in PACKAGES:
-        for path in tree(package):
-            yield path.replace(os.sep, '/'), read(HERE, path)
-    if not is_pure():
-        with tempfile.TemporaryDirectory() as folder:
-            made = compile_extension(folder)
-            yield os.path.basename(made), read(made)
+def dist_info(p):
+    return '%(name)s-%(version)s.dist-info' % p
 
+
+def about(p):
+    """Pairs of a name in the wheel and bytes: all of dist-info but the list of all files."""
+    info = dist_info(p)
+    return [(info + '/METADATA', metadata(p)), (info + '/WHEEL', wheel_file(p)),
+            (info + '/LICENSE', read(core(), 'LICENSE'))]
+
+
+# ---- Archives ------------------------------------------------------------------------------------
 
 def record_line(name, data):
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()
     return '%s,sha256=%s,%d\n' % (name, digest, len(data))
 
 
-def dist_info(p):
-    return '%(name)s-%(version)s.dist-info' % p
+def write_wheel(folder, contents):
+    """A wheel of pairs of a name and bytes; its name. The same pairs make the same bytes."""
+    p = project()
+    name = '%s-%s-%s.whl' % (p['name'], p['version'], tag())
+    files = list(contents) + about(p)
+    record = dist_info(p) + '/RECORD'
+    files.append((record, (''.join(record_line(*each) for each in files) + record + ',,\n').encode()))
+    with zipfile.ZipFile(os.path.join(folder, name), 'w', zipfile.ZIP_DEFLATED) as archive:
+        for path, data in files:
+            entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = (0o755 if path.endswith('.so') else 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    return name
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    p = project()
-    name = '%s-%s-%s.whl' % (p['name'], p['version'], tag())
-    info = dist_info(p)
-    record = ''
-    path = os.path.join(wheel_directory, name)
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
-        def add(name, data):
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.external_attr = (0o755 if name.endswith('.so') else 0o644) << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
-        for name_in, data in list(contents()) + [
-                (info + '/METADATA', metadata(p)), (info + '/WHEEL', wheel_file(p)),
-                (info + '/LICENSE', read(core(), 'LICENSE'))]:
-            add(name_in, data)
-            record += record_line(name_in, data)
-        add(info + '/RECORD', (record + info + '/RECORD,,\n').encode())
-    return name
+    texts = [(path.replace(os.sep, '/'), read(HERE, path)) for package in PACKAGES for path in tree(package)]
+    return write_wheel(wheel_directory, texts + list(extension()))
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    path = ('__editable__.fastasyncore.pth', (HERE + '\n').encode())
+    return write_wheel(wheel_directory, [path, *extension()])
 
 
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
     p = project()
-    folder = os.path.join(metadata_directory, dist_info(p))
-    os.makedirs(folder)
-    for name, data in (('METADATA', metadata(p)), ('WHEEL', wheel_file(p))):
-        with open(os.path.join(folder, name), 'wb') as f:
+    os.makedirs(os.path.join(metadata_directory, dist_info(p)))
+    for name, data in about(p):
+        with open(os.path.join(metadata_directory, name), 'wb') as f:
             f.write(data)
     return dist_info(p)
 
 
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+
+
 def build_sdist(sdist_directory, config_settings=None):
+    """What a wheel is made of: the repository's part of it in `core`, and the README's links into that."""
     p = project()
     base = '%(name)s-%(version)s' % p
+    files = [(path, read(HERE, path)) for folder in PACKAGES + ('src', 'build_backend')
+             for path in tree(folder)]
+    files += [('core/' + path, read(core(), path)) for path in CORE + CORE_HEADERS + PAGES + ('LICENSE',)]
+    files += [('pyproject.toml', read(HERE, 'pyproject.toml')), ('PKG-INFO', metadata(p)),
+              (p['readme'], read(HERE, p['readme']).replace(b'](../', b'](core/'))]
     with tarfile.open(os.path.join(sdist_directory, base + '.tar.gz'), 'w:gz') as archive:
-        def add(path, name):
-            entry = archive.gettarinfo(path, base + '/' + name.replace(os.sep, '/'))
-            entry.uid = entry.gid = 0
-            entry.uname = entry.gname = ''
-            with open(path, 'rb') as f:
-                archive.addfile(entry, f)
-        for folder in PACKAGES + ('src', 'build_backend'):
-            for path in tree(folder):
-                add(os.path.join(HERE, path), path)
-        for path in ('pyproject.toml', p['readme']):
-            add(os.path.join(HERE, path), path)
-        for path in CORE + CORE_HEADERS + ('LICENSE',):
-            add(os.path.join(core(), path), 'core/' + path)
-        with tempfile.NamedTemporaryFile() as f:
-            f.write(metadata(p))
-            f.flush()
-            add(f.name, 'PKG-INFO')
+        for path, data in files:
+            entry = tarfile.TarInfo(base + '/' + path.replace(os.sep, '/'))
+            entry.size, entry.mtime = len(data), 315532800  # 1980, as in the wheel
+            archive.addfile(entry, io.BytesIO(data))
     return base + '.tar.gz'
 
 
