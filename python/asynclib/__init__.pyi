@@ -39,6 +39,10 @@ class Dispatcher(asyncore.dispatcher):
 class AsyncChat(Dispatcher):
     recv_buffer_size: int
     send_buffer_size: int
+    max_record: Optional[int]
+    max_output: Optional[int]
+    high_water: Optional[int]
+    low_water: int
     use_encoding: bool
     encoding: str
     strip_terminator: bool

@@ -1,11 +1,17 @@
-"""The chat."""
+"""The chat: what comes in is cut into records.
 
+self._input_buffer holds what was read, and from self._at on it is not cut yet. What is left there after a cut is the
+beginning of a terminator, or waits (self._waits) because a record failed or too much is queued; then the next turn in
+which the channel may write goes on with it.
+"""
+
+import errno
 import functools
 import re
 
 from collections import deque
 
-from ._dispatcher import Dispatcher
+from ._output import Output
 
 
 @functools.lru_cache(maxsize=256)
@@ -24,7 +30,7 @@ def _begins(data, at, alternatives, longest):
     return len(data)
 
 
-class AsyncChat(Dispatcher):
+class AsyncChat(Output):
     """Cuts what comes in at terminator and calls found_terminator(); what goes out waits in outbox.
 
     terminator is a byte string, a list of them, a number of bytes, or None for no end at all. Of a list the match
@@ -32,29 +38,27 @@ class AsyncChat(Dispatcher):
     """
 
     recv_buffer_size = 4096
-    send_buffer_size = 4096
 
-    # Off unless asked for: text where bytes belong is mostly a mistake.
-    use_encoding = False
-    encoding = 'latin-1'
+    # The C library's AC_MAX_RECORD, in bytes without the terminator; None: no limit.
+    max_record = 1 << 16
 
     # Whether what is pulled comes without its terminator.
     strip_terminator = True
 
     _terminator = None
-    _ending = False
-    _at_end = False
+    _at_end = _waits = False
 
     def __init__(self, sock=None, map=None):
-        self._input_buffer, self._at = b'', 0
-        self._first, self._sent = None, 0
         self.inbox = deque()
-        self.outbox = deque()
-        Dispatcher.__init__(self, sock, map)
+        self._forget_input()
+        Output.__init__(self, sock, map)
 
-    def set_socket(self, sock, map=None):
-        self._ending = self._at_end = False
-        Dispatcher.set_socket(self, sock, map)
+    def close(self):
+        self._forget_input()
+        self._at_end = self._waits = False
+        Output.close(self)
+
+    # Terminators.
 
     @property
     def terminator(self):
@@ -62,9 +66,9 @@ class AsyncChat(Dispatcher):
 
     @terminator.setter
     def terminator(self, term):
-        if isinstance(term, int) and term < 0:
-            raise ValueError('a record of %d bytes' % term)
-        if isinstance(term, (list, tuple)):
+        if isinstance(term, int):
+            self._check_count(term)
+        elif isinstance(term, (list, tuple)):
             term = [self._as_bytes(one) for one in term]
             if not all(term):
                 raise ValueError('an empty terminator in a list')
@@ -72,32 +76,25 @@ class AsyncChat(Dispatcher):
             term = self._as_bytes(term)
         self._terminator = term
 
-    def _as_bytes(self, data):
-        if isinstance(data, str) and self.use_encoding:
-            return data.encode(self.encoding)
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError('bytes, not %r' % (data,))
-        return bytes(data)
+    def _check_count(self, count):
+        if count < 0:
+            raise ValueError('a record of %d bytes' % count)
+        if self.max_record is not None and count > self.max_record and self._collects_itself():
+            raise OSError(errno.EMSGSIZE, 'a record of %d bytes' % count)
 
     # What it wants to hear of.
 
     def readable(self):
-        return not self._at_end and Dispatcher.readable(self)
+        return not (self._at_end or self._is_choked()) and Output.readable(self)
 
     def writable(self):
-        return bool(self.connecting or (self.outbox and self.connected))
+        goes_on = self._waits and self.connected and not self._is_choked()
+        return goes_on or Output.writable(self)
 
-    # Input.
-
-    def pull(self, data):
-        """What has come in goes to inbox."""
-        self.inbox.append(data)
-
-    def collect_incoming_data(self, data):
-        self.pull(data)
-
-    def found_terminator(self):
-        raise NotImplementedError('must be implemented in subclass')
+    def handle_write(self):
+        self.flush()
+        if self._waits:
+            self._go_on()
 
     def handle_read(self):
         try:
@@ -111,132 +108,121 @@ class AsyncChat(Dispatcher):
 
     def _ended(self):
         """The peer has said all. What is queued is sent before the channel closes."""
+        self._at_end = True
+        self._go_on()
+
+    def _go_on(self):
         sock = self.socket
-        self._cut(final=True)
-        if self.socket is not sock or self._fileno is None:
+        self._cut()
+        if not self._at_end or self._waits or self._is_gone(sock):
             return
         if self.outbox and self.connected:
-            self._at_end = True
             self.close_when_done()
         else:
             self._hang_up()
 
-    def _cut(self, final=False):
-        """Hands out what is in the buffer; whatever may change in found_terminator is looked up again."""
-        sock = self.socket
-        while self._at < len(self._input_buffer):
-            term = self.terminator
-            if not term:
-                self._collect(len(self._input_buffer))
-            elif isinstance(term, int):
-                self._cut_count(term)
-            elif not self._cut_string(tuple(term) if isinstance(term, (list, tuple)) else (bytes(term),), final):
-                return
-            if self._fileno is None or self.socket is not sock or self._ending:
-                self._input_buffer, self._at = b'', 0
+    # Collecting.
 
-    def _collect(self, end, behind=None):
-        data = self._input_buffer[self._at:end]
-        self._at = end if behind is None else behind
-        if data:
-            self.collect_incoming_data(data)
+    def pull(self, data):
+        """What has come in goes to inbox."""
+        self.inbox.append(data)
 
-    def _cut_count(self, count):
-        end = min(self._at + count, len(self._input_buffer))
-        left = count - (end - self._at)
-        self.terminator = left
-        self._collect(end)
-        if left == 0:
-            self.found_terminator()
+    def collect_incoming_data(self, data):
+        self.pull(data)
 
-    def _cut_string(self, alternatives, final):
-        """False: what is left may be the beginning of a terminator, and waits for more."""
-        data = self._input_buffer
-        search, longest = _finder(alternatives)
-        found = search(data, self._at)
-        begins = len(data)
-        if not final and not (found and found.start() + longest <= len(data)):
-            begins = _begins(data, self._at, alternatives, longest)
-        if not found or begins <= found.start():
-            self._collect(begins)
-            return False
-        self._collect(found.start() if self.strip_terminator else found.end(), found.end())
-        if self._fileno is not None:
-            self.found_terminator()
-        return True
-
-    # Output.
-
-    def push(self, data):
-        """Queues data, and sends what can be sent. After the end of the connection it does nothing."""
-        data = self._as_bytes(data)
-        if data and not self._told:
-            self.outbox.append(data)
-            self.flush()
-
-    def push_with_producer(self, producer):
-        """producer.more() is asked for data until there is none."""
-        if not self._told:
-            self.outbox.append(producer)
-            self.flush()
-
-    def close_when_done(self):
-        """Closes once all that was pushed before is sent. No record is told of from now on."""
-        self._ending = True
-        self.outbox.append(None)
-
-    def handle_write(self):
-        self.flush()
-
-    def initiate_send(self):
-        self.flush()
-
-    def flush(self):
-        """Sends what is queued, as much as can be sent now. Nothing leaves the queue before it is sent."""
-        while self.outbox and self.connected and self._send_first():
-            pass
-
-    def _send_first(self):
-        """True: the next in the queue may have its turn."""
-        first = self.outbox[0]
-        if first is None:
-            self.outbox.popleft()
-            self._hang_up()
-            return False
-        if hasattr(first, 'more'):
-            data = first.more()
-            if data:
-                self.outbox.appendleft(data)
-            else:
-                self.outbox.popleft()
-            return True
-        if not isinstance(first, bytes):
-            first = self.outbox[0] = self._as_bytes(first)
-        return self._send_bytes(first)
-
-    def _send_bytes(self, first):
-        at = self._sent if first is self._first else 0
-        piece = first[at:at + self.send_buffer_size]
-        taken = self.send(piece) if piece else 0
-        if not self.outbox or self.outbox[0] is not first:
-            return False
-        if at + taken >= len(first):
-            self._first, self._sent = None, 0
-            self.outbox.popleft()
-        else:
-            self._first, self._sent = first, at + taken
-        return taken == len(piece)
-
-    # In emergencies.
+    def found_terminator(self):
+        raise NotImplementedError('must be implemented in subclass')
 
     def discard_buffers(self):
         self.discard_input_buffers()
         self.discard_output_buffers()
 
     def discard_input_buffers(self):
-        self._input_buffer, self._at = b'', 0
+        self._forget_input()
         self.inbox.clear()
 
-    def discard_output_buffers(self):
-        self.outbox.clear()
-        self._first, self._sent = None, 0
+    def _forget_input(self):
+        self._input_buffer, self._at = b'', 0
+        self._record = self._pieces = 0
+
+    def _collects_itself(self):
+        """Whether records go to inbox. Where a subclass has them, it bounds what has no terminator."""
+        return (getattr(self.pull, '__func__', None) is AsyncChat.pull and
+                getattr(self.collect_incoming_data, '__func__', None) is AsyncChat.collect_incoming_data)
+
+    def _weigh_in(self, size):
+        """So much more for the record. One that grows too long is dropped before its error is raised."""
+        itself = self._collects_itself()
+        if itself and not self.inbox:
+            self._record = self._pieces = 0  # the program has taken what was there
+        if itself or not isinstance(self.terminator or 0, int):
+            self._record += size
+        if self.max_record is not None and self._record > self.max_record:
+            for _ in range(min(self._pieces, len(self.inbox))):
+                self.inbox.pop()
+            self._record = self._pieces = 0
+            raise OSError(errno.EMSGSIZE, 'a record of more than %d bytes' % self.max_record)
+        self._pieces += itself
+
+    def _collect(self, end, behind, size):
+        """The bytes up to end, `size` of them the record's own, and on to what lies behind."""
+        data = self._input_buffer[self._at:end]
+        self._at = behind
+        if data:
+            self._weigh_in(size)
+            self.collect_incoming_data(data)
+
+    def _found(self):
+        self._record = self._pieces = 0
+        self.found_terminator()
+
+    # Cutting.
+
+    def _is_gone(self, sock):
+        return self._fileno is None or self.socket is not sock
+
+    def _cut(self):
+        """Hands out what is in the buffer; whatever may change in found_terminator is looked up again."""
+        sock, self._waits = self.socket, True
+        while self._at < len(self._input_buffer):
+            if self._is_choked():
+                return
+            if not self._cut_one():
+                break
+            if self._ending or self._is_gone(sock):
+                self._forget_input()
+        self._waits = False
+
+    def _cut_one(self):
+        """False: what is left may be the beginning of a terminator, and waits for more."""
+        term = self.terminator
+        if not term:
+            end = len(self._input_buffer)
+            self._collect(end, end, end - self._at)
+        elif isinstance(term, int):
+            self._cut_count(term)
+        else:
+            return self._cut_string(tuple(term) if isinstance(term, (list, tuple)) else (bytes(term),))
+        return True
+
+    def _cut_count(self, count):
+        size = min(count, len(self._input_buffer) - self._at)
+        left = self.terminator = count - size
+        self._collect(self._at + size, self._at + size, size)
+        if left == 0 and self._fileno is not None:
+            self._found()
+
+    def _cut_string(self, alternatives):
+        data, at = self._input_buffer, self._at
+        search, longest = _finder(alternatives)
+        found = search(data, at)
+        begins = len(data)
+        if not self._at_end and not (found and found.start() + longest <= len(data)):
+            begins = _begins(data, at, alternatives, longest)
+        if not found or begins <= found.start():
+            self._collect(begins, begins, begins - at)
+            return False
+        self._collect(found.start() if self.strip_terminator else found.end(), found.end(), found.start() - at)
+        if self._fileno is not None:
+            self._found()
+        return True

@@ -6,11 +6,14 @@ import os
 import socket
 import time
 
-from errno import EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EWOULDBLOCK
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 
 import asyncore
 
 from ._state import _LEAVES_THE_LOOP, _pass, _tell_error, _ticks, log
+
+
+_LEVELS = {'debug': logging.DEBUG, 'warning': logging.WARNING, 'error': logging.ERROR}
 
 
 class Dispatcher(asyncore.dispatcher):
@@ -35,10 +38,20 @@ class Dispatcher(asyncore.dispatcher):
         asyncore.dispatcher.set_socket(self, sock, map)
 
     def close(self):
-        if self._spare is not None:
-            os.close(self._spare)
-            self._spare = None
+        self._give_back()
         asyncore.dispatcher.close(self)
+
+    # A descriptor in reserve.
+
+    def _keep_one(self):
+        if self._spare is None:
+            with contextlib.suppress(OSError):
+                self._spare = open(os.devnull, 'rb', 0)
+
+    def _give_back(self):
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
 
     # What it wants to hear of.
 
@@ -62,8 +75,7 @@ class Dispatcher(asyncore.dispatcher):
             raise
 
     def listen(self, num):
-        if self._spare is None:
-            self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._keep_one()
         return asyncore.dispatcher.listen(self, num)
 
     def accept(self):
@@ -78,36 +90,36 @@ class Dispatcher(asyncore.dispatcher):
     def _turn_away(self, why):
         """No descriptor is left. The one in reserve takes the connection, and is given back."""
         _log_seldom('%r: a connection is turned away: %s', self, why.strerror)
-        if self._spare is not None:
-            os.close(self._spare)
-            self._spare = None
+        self._give_back()
         with contextlib.suppress(OSError):
             self.socket.accept()[0].close()
-        with contextlib.suppress(OSError):
-            self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._keep_one()
 
     def send(self, data):
+        """How much went; 0 if nothing can go now, or the connection is lost."""
         try:
-            return self.socket.send(data)
-        except OSError as why:
-            if why.errno in (EAGAIN, EWOULDBLOCK):
-                return 0
-            if why.errno not in asyncore._DISCONNECTED:
-                raise
-        self._hang_up()
-        return 0
+            return self._over_the_wire(self.socket.send, data) or 0
+        except BlockingIOError:
+            return 0
 
     def recv(self, buffer_size):
-        try:
-            data = self.socket.recv(buffer_size)
-        except OSError as why:
-            if why.errno not in asyncore._DISCONNECTED:
-                raise
-            self._hang_up()
+        """b'' at the end of input, or if the connection is lost."""
+        data = self._over_the_wire(self.socket.recv, buffer_size)
+        if data is None:
             return b''
         if not data:
             self._ended()
         return data
+
+    def _over_the_wire(self, call, argument):
+        """What it returns; None, and handle_close, if that lost the connection."""
+        try:
+            return call(argument)
+        except OSError as why:
+            if why.errno not in asyncore._DISCONNECTED:
+                raise
+        self._hang_up()
+        return None
 
     # What becomes of it.
 
@@ -205,9 +217,9 @@ class Dispatcher(asyncore.dispatcher):
         log.debug(message)
 
     def log_info(self, message, type='info'):
-        """Goes to the logger asynclib; an unhandled event is a matter for debugging."""
-        level = {'error': logging.ERROR, 'warning': logging.DEBUG}.get(type, logging.INFO)
-        log.log(level, '%s', message)
+        """Goes to the logger asynclib; what ignore_log_types names, for debugging only."""
+        level = _LEVELS.get(type, logging.INFO)
+        log.log(logging.DEBUG if type in self.ignore_log_types else level, '%s', message)
 
     # What a subclass overrides.
 

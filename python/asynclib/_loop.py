@@ -8,13 +8,18 @@ import asyncore
 from ._state import _pass, _tell_error, _ticks
 from ._tasks import _SCHEDULED_TASKS, _next_due, scheduler
 
-# The map of those who name none: that of asyncore.
-_SOCKET_MAP = asyncore.socket_map
+# The longest wait that every system's calls take.
+_LONGEST = 86400.0
+
+
+def _map_of(map):
+    """The map of those who name none is asyncore's, whatever that is by now."""
+    return asyncore.socket_map if map is None else map
 
 
 def poll(timeout=0.0, map=None):
     """Waits once, and serves what is ready. A channel that is born meanwhile hears nothing before the next pass."""
-    map = _SOCKET_MAP if map is None else map
+    map = _map_of(map)
     outer = getattr(_pass, 'began', None)
     _pass.began = next(_ticks)
     try:
@@ -45,7 +50,7 @@ def loop(timeout=30.0, map=None, tasks=None, count=None):
 
     No wait is longer than timeout seconds, or than it takes until the next task is due.
     """
-    map = _SOCKET_MAP if map is None else map
+    map = _map_of(map)
     tasks = _SCHEDULED_TASKS if tasks is None else tasks
     while count is None or count > 0:
         due = _next_due(tasks)
@@ -53,7 +58,7 @@ def loop(timeout=30.0, map=None, tasks=None, count=None):
             return
         wait = timeout
         if due is not None:
-            left = max(0.0, due - time.monotonic())
+            left = min(max(0.0, due - time.monotonic()), _LONGEST)
             wait = left if timeout is None else min(timeout, left)
         if map:
             poll(wait, map)
@@ -66,7 +71,7 @@ def loop(timeout=30.0, map=None, tasks=None, count=None):
 
 def close_all(map=None, tasks=None, ignore_all=False):
     """Closes all channels and cancels all tasks; ignore_all: whatever they raise."""
-    asyncore.close_all(_SOCKET_MAP if map is None else map, ignore_all)
+    asyncore.close_all(_map_of(map), ignore_all)
     tasks = _SCHEDULED_TASKS if tasks is None else tasks
     for task in list(tasks):
         task.cancel()

@@ -1,7 +1,9 @@
 """Tasks: what is called later.
 
 A list of tasks is a heap by _due and _order. A task that is put off stays where it is until it comes to the top,
-and only then goes to its new place; a cancelled one stays until then as well. So a reset costs nothing.
+and only then goes to its new place; a cancelled one stays until then as well. So a reset costs nothing. When more
+than half of a list are cancelled ones they are swept out. How many there are is counted in what the tasks of a list
+share: a new one takes it over from whatever is at the top.
 """
 
 import functools
@@ -13,13 +15,24 @@ from ._state import _ticks
 # The tasks of those who name no list.
 _SCHEDULED_TASKS = []
 
+# So few cancelled ones are left where they are.
+_FEW = 64
+
+
+class _Cancelled:
+    """How many tasks of a list are."""
+
+    def __init__(self):
+        self.count = 0
+
 
 def _next_due(tasks):
     """When the first of them is due; None: there is none. What is first is where it belongs."""
     while tasks:
         first = tasks[0]
         if first.cancelled:
-            heapq.heappop(tasks)
+            heapq.heappop(tasks)._waits = False
+            first._garbage.count -= 1
         elif first._order != first._wanted_order:
             first._due = first.timeout
             first._order = first._wanted_order
@@ -79,6 +92,7 @@ class call_later:
         if self._waits:
             heapq.heapify(self._tasks)
         else:
+            self._garbage = self._tasks[0]._garbage if self._tasks else _Cancelled()
             heapq.heappush(self._tasks, self)
             self._waits = True
 
@@ -98,5 +112,11 @@ class call_later:
 
     def cancel(self):
         """It will not be called. Once more does nothing."""
+        if self._waits and not self.cancelled:
+            self._garbage.count += 1
         self.cancelled = True
         self._target = None
+        if self._waits and self._garbage.count > max(_FEW, len(self._tasks) // 2):
+            self._garbage.count = 0
+            self._tasks[:] = [task for task in self._tasks if not task.cancelled]
+            heapq.heapify(self._tasks)
