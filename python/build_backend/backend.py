@@ -2,8 +2,8 @@
 
 The library's C files that are needed are compiled into the extension module. They stand one folder further up
 in the repository, and in `core` in an sdist. The same sources make the same wheel, to the byte, wherever they
-stand. Without C (ASYNCORE_PURE=1 in the environment, not CPython, not Linux) a wheel has no extension module and
-goes everywhere. An editable wheel has the extension module and the path of this folder.
+stand. Without C (ASYNCORE_PURE=1 in the environment, not CPython, not Linux) a wheel has no extension module
+and goes everywhere. An editable wheel has the extension module and the path of this folder.
 """
 
 import base64
@@ -81,7 +81,7 @@ def compile_extension(into):
     theirs = [os.path.join(core(), path) for path in CORE]
     compiler = os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc'
     command = shlex.split(compiler) + FLAGS + shlex.split(os.environ.get('CFLAGS', ''))
-    for folder, name in sorted([(HERE, 'python'), (core(), 'core')]):  # the one within the other last: it wins
+    for folder, name in sorted([(HERE, 'python'), (core(), 'core')]):  # the inner one last: it wins
         command.append('-ffile-prefix-map=%s=%s' % (folder, name))
     command += ['-I' + os.path.join(core(), 'include'), '-I' + os.path.join(core(), 'src'),
                 '-I' + sysconfig.get_paths()['include'], '-shared', '-o', target]

@@ -1,7 +1,7 @@
 """python -m fastasyncore [PROGRAM | -m MODULE | -c CODE | -] [ARGUMENTS]: runs it with our asyncore.
 
-PROGRAM is what python itself would take: a file, or a folder or zip file with a __main__.py; - is read from standard
-input. Options of the interpreter go in front: python -W error -m fastasyncore PROGRAM.
+PROGRAM is what python itself would take: a file, or a folder or zip file with a __main__.py; - is read from
+standard input. Options of the interpreter go in front: python -W error -m fastasyncore PROGRAM.
 """
 
 import os
@@ -11,7 +11,8 @@ import types
 
 import fastasyncore
 
-IN_FRONT = not (sys.flags.isolated or getattr(sys.flags, 'safe_path', False))  # a folder of the program's on the path
+# Whether python has put a folder of the program's in front of the path.
+IN_FRONT = not (sys.flags.isolated or getattr(sys.flags, 'safe_path', False))
 
 
 def run_module(name):

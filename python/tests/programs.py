@@ -1,4 +1,4 @@
-"""What the tests of programs share: ports, servers to wait for, the interpreter of the standard modules, a certificate."""
+"""What the tests of programs share: ports, servers to wait for, the other interpreter, a certificate."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ def reach(port, seconds=10):
 
 
 def control():
-    """An interpreter that brings asyncore along: this one, for messages differ from one to the next, or CONTROL."""
+    """An interpreter that brings asyncore along: this one, for messages differ, or the one CONTROL names."""
     for python in (sys.executable, os.environ.get('CONTROL')):
         if python and subprocess.run([python, '-I', '-W', 'ignore', '-c', STANDARD],
                                      stderr=subprocess.DEVNULL).returncode == 0:
@@ -39,7 +39,7 @@ def control():
 
 
 def tls_contexts(folder):
-    """One of a server that has a certificate, and one of a client that trusts it; None where openssl is missing."""
+    """One of a server with a certificate, and one of a client that trusts it; None without openssl."""
     key, cert = (os.path.join(folder, name) for name in ('key.pem', 'cert.pem'))
     try:
         subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj',

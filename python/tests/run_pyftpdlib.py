@@ -2,7 +2,7 @@
 
     run_pyftpdlib.py NAME      e.g. test_servers; pyftpdlib and its tests are on PYTHONPATH
 
-Its tests ask psutil for children and connections that were left behind; where psutil is missing, /proc is asked.
+Its tests ask psutil for children and connections that were left behind; where it is missing, /proc is asked.
 Some of them give the machine a second: what fails is run again alone, up to three times, and named.
 """
 

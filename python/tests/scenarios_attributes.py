@@ -17,7 +17,8 @@ from transcript import Chat, Dispatcher, scenario
 def attributes_where_one_looks_for_them(stage):
     chat, _ = stage.channel(Chat)
     stage.say(sorted(vars(chat)))
-    stage.say(asyncore.dispatcher.connected, asyncore.dispatcher.accepting, asynchat.async_chat.ac_in_buffer_size)
+    stage.say(asyncore.dispatcher.connected, asyncore.dispatcher.accepting)
+    stage.say(asynchat.async_chat.ac_in_buffer_size)
     stage.say(hasattr(asynchat.async_chat, 'producer_fifo'), hasattr(asynchat.async_chat, 'socket'))
     stage.raises(getattr, asynchat.async_chat, 'ac_in_buffer')
     del chat.connected

@@ -307,6 +307,7 @@ def the_loop_itself(stage):
     began = time.monotonic()
     asyncore.loop(30, False, {})
     stage.passes(0)
+
     class Leaver(Dispatcher):
         def handle_read(self):
             raise asyncore.ExitNow('now')

@@ -15,6 +15,7 @@ def default_handle_error(stage):
         def handle_read(self):
             self.recv(1)
             deeper()
+
     def deeper():
         raise KeyError('deep')
     here, there = stage.pair()

@@ -1,4 +1,4 @@
-"""Around the loop: loops within it, threads, forks, classes that change, signatures, the functions beside it."""
+"""Around the loop: loops within it, threads, forks, classes that change, signatures, plain functions."""
 
 import inspect
 import os

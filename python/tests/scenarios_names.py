@@ -1,4 +1,4 @@
-"""Names of the modules that programs replace: `asyncore.socket_map`, `select`, `poll`, `read`, the sockets themselves."""
+"""Names that programs replace: `asyncore.socket_map`, `select`, `poll`, `read`, the sockets themselves."""
 
 import select
 import types

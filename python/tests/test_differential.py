@@ -19,8 +19,8 @@ KNOWN = {}
 
 def transcripts(python, path, **more):
     environment = dict(os.environ, PYTHONPATH=path, PYTHONHASHSEED='0', **more)
-    out = subprocess.run([python, '-W', 'ignore', SCRIPT], env=environment, stdout=subprocess.PIPE, check=True,
-                         timeout=300).stdout
+    out = subprocess.run([python, '-W', 'ignore', SCRIPT], env=environment, stdout=subprocess.PIPE,
+                         check=True, timeout=300).stdout
     return json.loads(out.decode().splitlines()[-1])
 
 

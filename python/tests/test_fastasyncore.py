@@ -1,6 +1,7 @@
 """Import: without a warning, and ours where the standard modules come first on the path.
 
-PYTHONPATH would put ours in front by itself; so the interpreters here are told of them behind their own library.
+PYTHONPATH would put ours in front by itself; so the interpreters here are told of them behind their own
+library.
 """
 
 import os
@@ -13,16 +14,16 @@ import zipfile
 import asyncore
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(asyncore.__file__)))
-SAY = ('import asyncore, os, sys; print(__name__, sys.argv, os.path.abspath(asyncore.__file__) == %r, sys.path[0])'
-       % asyncore.__file__)
+SAY = ('import asyncore, os, sys; '
+       'print(__name__, sys.argv, os.path.abspath(asyncore.__file__) == %r, sys.path[0])' % asyncore.__file__)
 BEHIND = 'import sys; sys.path.append(%r); ' % ROOT
 AS_MODULE = ('sys.argv[1:] = %r; import runpy; '
              'runpy.run_module("fastasyncore", run_name="__main__", alter_sys=True)')
 
 
 def python(*args, **more):
-    return subprocess.run([sys.executable, *args], env=dict(os.environ, PYTHONPATH=''), stdout=subprocess.PIPE,
-                          universal_newlines=True, timeout=60, **more)
+    return subprocess.run([sys.executable, *args], env=dict(os.environ, PYTHONPATH=''), timeout=60,
+                          stdout=subprocess.PIPE, universal_newlines=True, **more)
 
 
 class Import(unittest.TestCase):
@@ -30,8 +31,10 @@ class Import(unittest.TestCase):
         subprocess.run([sys.executable, '-W', 'error', '-c', 'import asyncore, asynchat, smtpd'], check=True)
 
     def test_install_puts_ours_in_front(self):
-        python('-c', BEHIND + 'import fastasyncore; fastasyncore.install(); import asynchat, asyncore, smtpd; '
-               'assert all(m.__file__.startswith(%r) for m in (asynchat, asyncore, smtpd))' % ROOT, check=True)
+        python('-c', BEHIND + 'import fastasyncore; fastasyncore.install(); '
+               'import asynchat, asyncore, smtpd; '
+               'assert all(m.__file__.startswith(%r) for m in (asynchat, asyncore, smtpd))' % ROOT,
+               check=True)
 
     def test_install_after_an_import(self):
         """What has imported the other one keeps it; who asks from now on has ours."""

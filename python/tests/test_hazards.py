@@ -1,4 +1,4 @@
-"""What a loop that remembers can get wrong: forks, loops within loops, descriptors that change behind its back."""
+"""What a loop that remembers can get wrong: forks, loops in loops, descriptors changed behind its back."""
 
 import contextlib
 import os

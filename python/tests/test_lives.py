@@ -1,5 +1,7 @@
-"""Interpreters and processes: signals during a wait, daemons, the end with channels open, sub-interpreters, a second
-import. Each in an interpreter of its own."""
+"""Interpreters and processes: signals during a wait, daemons, the end with channels open, sub-interpreters.
+
+Each in an interpreter of its own.
+"""
 
 import signal
 import subprocess
@@ -57,7 +59,8 @@ class Case(unittest.TestCase):
 class Signals(Case):
     def test_control_c_ends_the_wait(self):
         for use_poll in (False, True):
-            self.run_it('print("waits", flush=True)\nasyncore.loop(40, %r)' % use_poll, signal.SIGINT, -signal.SIGINT)
+            self.run_it('print("waits", flush=True)\nasyncore.loop(40, %r)' % use_poll, signal.SIGINT,
+                        -signal.SIGINT)
             self.assertIn('KeyboardInterrupt', self.err)
             self.assertLess(self.took, 20)
 

@@ -1,7 +1,7 @@
 """pip, as users call it, with no network: from the checkout, the sdist, the wheel, and editable.
 
-All in one virtual environment of the interpreter that runs this. Compiled without optimisation, for the time it
-takes. The wheel of an sdist has to be that of the checkout to the byte.
+All in one virtual environment of the interpreter that runs this, and compiled without optimisation, for the
+time it takes. The wheel of an sdist has to be that of the checkout to the byte.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def lines(path):
     return path.decode().splitlines()
 
 
-@unittest.skipIf('ASYNCORE_PURE' in os.environ or 'LD_PRELOAD' in os.environ, 'once for each interpreter is enough')
+@unittest.skipIf('ASYNCORE_PURE' in os.environ or 'LD_PRELOAD' in os.environ, 'once is enough')
 class Packaging(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -56,8 +56,8 @@ class Packaging(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.folder = os.path.realpath(folder.name)
         cls.venv = os.path.join(cls.folder, 'venv')
-        made = subprocess.run([sys.executable, '-m', 'venv', cls.venv], env=environment(), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=120)
+        made = subprocess.run([sys.executable, '-m', 'venv', cls.venv], env=environment(), timeout=120,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if made.returncode:
             raise unittest.SkipTest('no venv with pip: ' + ' '.join(lines(made.stdout)[:3]))
 
@@ -70,8 +70,8 @@ class Packaging(unittest.TestCase):
 
     def run_it(self, *args, status=0, cwd=None, **more):
         """What Python in the virtual environment says."""
-        ran = subprocess.run([os.path.join(self.venv, 'bin', 'python'), *args], cwd=cwd or self.out,
-                             env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+        ran = subprocess.run([os.path.join(self.venv, 'bin', 'python'), *args], env=environment(**more),
+                             cwd=cwd or self.out, timeout=300, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual(ran.returncode, status, ran.stdout.decode())
         return ran.stdout.decode()
 
@@ -90,8 +90,9 @@ class Packaging(unittest.TestCase):
     def site(self):
         """All files there, but for what is compiled or pip's own."""
         top = self.run_it('-c', 'import sysconfig; print(sysconfig.get_paths()["platlib"])').strip()
-        return {os.path.relpath(os.path.join(where, name), top) for where, _, names in os.walk(top) for name in names
-                if not re.search(r'__pycache__|/(pip|setuptools|_distutils_hack|pkg_resources)\b', where)}
+        files = (os.path.join(where, name) for where, _, names in os.walk(top) for name in names)
+        return {os.path.relpath(path, top) for path in files
+                if not re.search(r'__pycache__|/(pip|setuptools|_distutils_hack|pkg_resources)\b', path)}
 
     def serves(self, in_c=True, folder=None):
         """By a plain import where nothing is in the way, by install(), and as a program."""
@@ -166,7 +167,8 @@ class Packaging(unittest.TestCase):
         self.assertIn(b'MIT License', about['LICENSE'])
         headers, _, text = about['METADATA'].decode().partition('\n\n')
         for header in ('Requires-Python: >=3.8', 'License: MIT', 'License-File: LICENSE',
-                       'Classifier: Programming Language :: Python :: 3.13', 'Description-Content-Type: text/markdown'):
+                       'Classifier: Programming Language :: Python :: 3.13',
+                       'Description-Content-Type: text/markdown'):
             self.assertIn(header, headers.split('\n'))
         self.assertEqual(re.findall(r'\]\((?!https?:)[^)]*\)', text), [], 'links that lead nowhere')
         self.assertIn('doc/python-differences.md', text)

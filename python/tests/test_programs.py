@@ -22,11 +22,16 @@ def environment():
     return dict(os.environ, PYTHONPATH=path, PYTHONUNBUFFERED='1')
 
 
+def curl(*args):
+    return subprocess.run(['curl', '-sS', *args], check=True, timeout=60, stdout=subprocess.PIPE).stdout
+
+
 class Program(unittest.TestCase):
     def start(self, *args):
         out = tempfile.TemporaryFile()
         self.addCleanup(out.close)
-        process = subprocess.Popen([sys.executable, *args], env=environment(), stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([sys.executable, *args], env=environment(), stdout=out,
+                                   stderr=subprocess.STDOUT)
         self.addCleanup(process.wait)
         self.addCleanup(process.send_signal, signal.SIGKILL)
         return process, out
@@ -50,11 +55,10 @@ class Ftp(Program):
                        os.path.join(folder, 'served'))
             reach(port).close()
             url = 'ftp://127.0.0.1:%d/' % port
-            subprocess.run(['curl', '-sS', '-T', os.path.join(folder, 'up'), url + 'file'], check=True, timeout=60)
-            got = subprocess.run(['curl', '-sS', url + 'file'], check=True, timeout=60, stdout=subprocess.PIPE)
-            listed = subprocess.run(['curl', '-sS', url], check=True, timeout=60, stdout=subprocess.PIPE)
-        self.assertEqual(got.stdout, data)
-        self.assertIn(b'file', listed.stdout)
+            curl('-T', os.path.join(folder, 'up'), url + 'file')
+            got, listed = curl(url + 'file'), curl(url)
+        self.assertEqual(got, data)
+        self.assertIn(b'file', listed)
 
 
 if __name__ == '__main__':

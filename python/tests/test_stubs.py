@@ -66,7 +66,7 @@ def stubs_of(cls):
 
 
 def in_stub(node):
-    """The parameters of a function in a stub: their names as they have to be written, with = for a default."""
+    """The parameters of a function in a stub: their names as they are to be written, with = for a default."""
     args = node.args
     plain = [arg.arg for arg in args.args]
     least = len(plain) - len(args.defaults)
@@ -162,7 +162,8 @@ class Stubs(unittest.TestCase):
         for name, cls, _ in classes():
             for word in vars(cls):
                 function = getattr(cls, word, None)
-                if not callable(function) or inspect.isclass(function) or word.startswith('_') and word != '__init__':
+                hidden = word.startswith('_') and word != '__init__'
+                if hidden or not callable(function) or inspect.isclass(function):
                     continue
                 node = next((stub.names[word] for stub in stubs_of(cls) if word in stub.names), None)
                 with self.subTest(name, word=word):

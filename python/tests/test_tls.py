@@ -1,7 +1,7 @@
 """STARTTLS by putting an SSLSocket in the place of self.socket, on both sides of a conversation.
 
-Input that is decrypted already waits in the SSLSocket, where no poller sees it. This file runs on the standard
-modules too.
+Input that is decrypted already waits in the SSLSocket, where no poller sees it. This file runs on the
+standard modules too.
 """
 
 import os

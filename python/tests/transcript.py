@@ -2,8 +2,8 @@
 
     transcript.py [NAME...]      prints a JSON object of the transcripts, by scenario
 
-A scenario is a function with a Stage. What cannot be the same twice (addresses, ports, descriptors) is blotted
-out, and so are the lines of a trace that lie within asyncore and asynchat themselves.
+A scenario is a function with a Stage. What cannot be the same twice (addresses, ports, descriptors) is
+blotted out, and so are the lines of a trace that lie within asyncore and asynchat themselves.
 """
 
 import contextlib
