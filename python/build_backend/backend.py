@@ -26,7 +26,7 @@ CORE = ('src/base/mem.c', 'src/base/clock.c', 'src/base/find.c', 'src/base/buf.c
         'src/poller/select.c', 'src/poller/level.c')
 CORE_HEADERS = ('src/base/base.h', 'src/poller/poller.h', 'src/poller/linux.h', 'include/asyncore.h',
                 'include/asynchat.h')
-PAGES = ('doc/python-differences.md', 'doc/migration.md')  # what the README links to
+PAGES = ('doc/python-differences.md', 'doc/migration.md', 'doc/python.md')  # what the README links to
 FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-O2', '-g', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra',
          '-Wno-missing-field-initializers', '-Wno-unused-parameter', '-Wno-cast-function-type']
 
@@ -114,7 +114,7 @@ def tag():
 
 def described(p):
     """The README where there is nothing beside it: links into the repository are names of files."""
-    return re.sub(r'\[([^]]+)\]\((?:\.\.|core)/([^)#]+)(?:#[^)]*)?\)',
+    return re.sub(r'\[([^]]+)\]\((?:\.\./|core/)?([^):#]+)(?:#[^)]*)?\)',
                   lambda link: link[2] if link[1] == link[2] else '%s (%s)' % (link[1], link[2]),
                   read(HERE, p['readme']).decode())
 
@@ -193,7 +193,7 @@ def build_sdist(sdist_directory, config_settings=None):
     """What a wheel is made of: the repository's part of it in `core`, and the README's links into that."""
     p = project()
     base = '%(name)s-%(version)s' % p
-    files = [(path, read(HERE, path)) for folder in PACKAGES + ('src', 'build_backend')
+    files = [(path, read(HERE, path)) for folder in PACKAGES + ('src', 'build_backend', 'examples')
              for path in tree(folder)]
     files += [('core/' + path, read(core(), path)) for path in CORE + CORE_HEADERS + PAGES + ('LICENSE',)]
     files += [('pyproject.toml', read(HERE, 'pyproject.toml')), ('PKG-INFO', metadata(p)),
