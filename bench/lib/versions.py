@@ -41,11 +41,10 @@ def read(path):
 
 def machine():
     """The parts of it that bear on figures."""
-    return {"cpu": first_match(r"^model name\s*: (.*)$", read("/proc/cpuinfo"))
-                   or platform.processor() or "unknown processor",
-            "cores": os.cpu_count(), "load_average": os.getloadavg()[0], "kernel": platform.release(),
-            "system": first_match(r'^PRETTY_NAME="?([^"\n]*)', read("/etc/os-release"))
-                      or platform.system()}
+    cpu = first_match(r"^model name\s*: (.*)$", read("/proc/cpuinfo")) or platform.processor()
+    system = first_match(r'^PRETTY_NAME="?([^"\n]*)', read("/etc/os-release")) or platform.system()
+    return {"cpu": cpu or "unknown processor", "cores": os.cpu_count(), "load_average": os.getloadavg()[0],
+            "kernel": platform.release(), "system": system}
 
 
 def by_macros(compiler, header, names):

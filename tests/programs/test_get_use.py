@@ -252,13 +252,13 @@ class Progress(Case):
     def test_bar(self):
         status, seen = self.on_terminal(("-o", self.file), self.slowly(b"x" * 4096, 8, 0.1))
         self.assertEqual(status, OK)
-        lines = [l.replace("\x1b[K", "") for l in seen.replace("\r\n", "").split("\r") if l]
+        lines = [line.replace("\x1b[K", "") for line in seen.replace("\r\n", "").split("\r") if line]
         self.assertGreaterEqual(len(lines), 3, seen)
         self.assertLessEqual(len(lines), 30, seen)  # ten a second
         for line in lines:
             self.assertRegex(line, r"^ *\d+% \[=*>? *\] .*/4\.0 KiB  .*/s  (ETA )?[\d:-]+$")
             self.assertLess(len(line), 70)
-        shares = [int(l.split("%")[0]) for l in lines]
+        shares = [int(line.split("%")[0]) for line in lines]
         self.assertEqual(shares, sorted(shares))
         self.assertEqual(shares[-1], 100)
         self.assertTrue(seen.endswith("\r\n"), seen)

@@ -137,7 +137,7 @@ class Proxy(Case):
         for poller in POLLERS:
             program = self.proxy("--poller", poller)
             self.target.close()
-            with self.assertRaises(ConnectionResetError): # which may come before connect returns
+            with self.assertRaises(ConnectionResetError):  # which may come before connect returns
                 with program.connect() as s:
                     s.sendall(b"early")
                     s.recv(1)
@@ -155,7 +155,7 @@ class Proxy(Case):
         return ("127.0.0.1", int(program.process.args[-1].rsplit(":", 1)[1]))
 
     def test_many_connections(self):
-        for poller in POLLERS[1:]: # select has room for 1024 descriptors
+        for poller in POLLERS[1:]:  # select has room for 1024 descriptors
             program = self.proxy("--poller", poller, "--quiet", "--max-connections", "2000")
             before = self.descriptors(program)
             clients = [program.connect() for _ in range(400)]

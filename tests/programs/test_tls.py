@@ -78,7 +78,7 @@ class Serve(TlsCase):
     def ask(self, s, target):
         s.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % target)
         answer = read_all(s)
-        s.close() # or the server lingers
+        s.close()  # or the server lingers
         return answer
 
     def test_files_of_any_size(self):
@@ -182,7 +182,7 @@ class Talk(TlsCase):
             def serve():
                 conn = self.server().wrap_socket(listener.accept()[0], server_side=True)
                 conn.sendall(b"half of i")
-                read_all(conn) # what is unread when it closes would make it a reset
+                read_all(conn)  # what is unread when it closes would make it a reset
                 os.close(conn.detach())
             thread = threading.Thread(target=serve)
             thread.start()
