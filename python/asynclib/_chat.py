@@ -1,8 +1,8 @@
 """The chat: what comes in is cut into records.
 
-self._input_buffer holds what was read, and from self._at on it is not cut yet. What is left there after a cut is the
-beginning of a terminator, or waits (self._waits) because a record failed or too much is queued; then the next turn in
-which the channel may write goes on with it.
+self._input_buffer holds what was read, and from self._at on it is not cut yet. What is left there after a cut
+is the beginning of a terminator, or waits (self._waits) because a record failed or too much is queued; then
+the next turn in which the channel may write goes on with it.
 """
 
 import errno
@@ -33,8 +33,9 @@ def _begins(data, at, alternatives, longest):
 class AsyncChat(Output):
     """Cuts what comes in at terminator and calls found_terminator(); what goes out waits in outbox.
 
-    terminator is a byte string, a list of them, a number of bytes, or None for no end at all. Of a list the match
-    that begins first counts, and at the same place the longest; what may still become one waits for more input.
+    terminator is a byte string, a list of them, a number of bytes, or None for no end at all. Of a list the
+    match that begins first counts, and at the same place the longest; what may still become one waits for
+    more input.
     """
 
     recv_buffer_size = 4096
@@ -222,7 +223,8 @@ class AsyncChat(Output):
         if not found or begins <= found.start():
             self._collect(begins, begins, begins - at)
             return False
-        self._collect(found.start() if self.strip_terminator else found.end(), found.end(), found.start() - at)
+        end = found.start() if self.strip_terminator else found.end()
+        self._collect(end, found.end(), found.start() - at)
         if self._fileno is not None:
             self._found()
         return True

@@ -19,8 +19,8 @@ _LEVELS = {'debug': logging.DEBUG, 'warning': logging.WARNING, 'error': logging.
 class Dispatcher(asyncore.dispatcher):
     """A socket on a map. Override what it shall hear of.
 
-    handle_close is called once, when the connection is lost or has ended; the channel is closed when it returns,
-    if it has not opened another socket. close() by itself does not call it.
+    handle_close is called once, when the connection is lost or has ended; the channel is closed when it
+    returns, if it has not opened another socket. close() by itself does not call it.
     """
 
     _born = 0

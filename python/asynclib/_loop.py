@@ -18,7 +18,7 @@ def _map_of(map):
 
 
 def poll(timeout=0.0, map=None):
-    """Waits once, and serves what is ready. A channel that is born meanwhile hears nothing before the next pass."""
+    """Waits once, and serves what is ready. A channel born meanwhile hears nothing before the next pass."""
     map = _map_of(map)
     outer = getattr(_pass, 'began', None)
     _pass.began = next(_ticks)

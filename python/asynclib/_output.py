@@ -1,8 +1,8 @@
 """What goes out of a chat: the queue, its limits, and how it is sent.
 
-outbox holds byte strings, producers, and None where the channel shall close. Of its first item self._sent bytes are
-gone already. self._queued is what it weighs: bytes, and send_buffer_size for a producer. Who puts things there
-himself is not counted, and an empty outbox weighs nothing whatever was counted.
+outbox holds byte strings, producers, and None where the channel shall close. Of its first item self._sent
+bytes are gone already. self._queued is what it weighs: bytes, and send_buffer_size for a producer. Who puts
+things there himself is not counted, and an empty outbox weighs nothing whatever was counted.
 """
 
 import errno

@@ -10,7 +10,8 @@ log = logging.getLogger('asynclib')
 
 _LEAVES_THE_LOOP = (ExitNow, KeyboardInterrupt, SystemExit)
 
-# Birthdays of channels, order of tasks, beginnings of passes: all from one count, so that they can be compared.
+# Birthdays of channels, order of tasks, beginnings of passes: all from one count, so that they can be
+# compared.
 _ticks = itertools.count(1)
 _pass = threading.local()
 

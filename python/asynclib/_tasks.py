@@ -1,9 +1,9 @@
 """Tasks: what is called later.
 
-A list of tasks is a heap by _due and _order. A task that is put off stays where it is until it comes to the top,
-and only then goes to its new place; a cancelled one stays until then as well. So a reset costs nothing. When more
-than half of a list are cancelled ones they are swept out. How many there are is counted in what the tasks of a list
-share: a new one takes it over from whatever is at the top.
+A list of tasks is a heap by _due and _order. A task that is put off stays where it is until it comes to the
+top, and only then goes to its new place; a cancelled one stays until then as well. So a reset costs nothing.
+When more than half of a list are cancelled ones they are swept out. How many there are is counted in what the
+tasks of a list share: a new one takes it over from whatever is at the top.
 """
 
 import functools
@@ -62,8 +62,9 @@ def scheduler(tasks=None):
 class call_later:
     """Calls target(*args, **kwargs) from the loop, in so many seconds.
 
-    _tasks is the list it goes to, if not that of all. timeout says when it is due, by time.monotonic(); cancelled
-    is true when it has run or was cancelled. Tasks of the same time run in the order in which they were set.
+    _tasks is the list it goes to, if not that of all. timeout says when it is due, by time.monotonic();
+    cancelled is true when it has run or was cancelled. Tasks of the same time run in the order in which they
+    were set.
     """
 
     def __init__(self, seconds, target, *args, **kwargs):

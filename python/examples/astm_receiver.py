@@ -3,13 +3,14 @@
 
     astm_receiver.py [--host HOST] [--port PORT] [--timeout SECONDS] [--idle SECONDS] [--report SECONDS]
 
-An analyser connects, says ENQ and waits for ACK. It sends frames, each a number, text and a checksum, and waits for
-ACK, or sends one again that got NAK; EOT ends the message. One that falls silent in a message is forgotten after
---timeout seconds, a connection on which nobody says anything is closed after --idle. SIGTERM and ^C end it.
+An analyser connects, says ENQ and waits for ACK. It sends frames, each a number, text and a checksum, and
+waits for ACK, or sends one again that got NAK; EOT ends the message. One that falls silent in a message is
+forgotten after --timeout seconds, a connection on which nobody says anything is closed after --idle. SIGTERM
+and ^C end it.
 
-Design: a frame, ENQ and EOT are all records of one chat, cut by a list of terminators that stay on the record, so
-that the last byte says which it is. Both times are tasks, put off by whatever comes in. A frame that does not end is
-max_record's matter: the error closes that connection, and the others do not notice.
+Design: a frame, ENQ and EOT are all records of one chat, cut by a list of terminators that stay on the
+record, so that the last byte says which it is. Both times are tasks, put off by whatever comes in. A frame
+that does not end is max_record's matter: the error closes that connection, and the others do not notice.
 """
 
 import argparse
@@ -28,12 +29,11 @@ def checksum(body):
 
 
 def text_of(frame, number):
-    """The text of a frame STX number text ETX-or-ETB digits CR LF; None if it is not that one, whole and unharmed."""
+    """The text of a frame STX number text ETX-or-ETB digits CR LF; None if it is another, or harmed."""
     start = frame.rfind(STX) + 1
     body, digits = frame[start:-4], frame[-4:-2]
-    if not start or body[-1:] not in (ETX, ETB) or digits.upper() != checksum(body) or body[:1] != b'%d' % number:
-        return None
-    return body[1:-1]
+    whole = start and body[-1:] in (ETX, ETB) and body[:1] == b'%d' % number
+    return body[1:-1] if whole and digits.upper() == checksum(body) else None
 
 
 class Analyser(asynclib.AsyncChat):

@@ -1,4 +1,4 @@
-"""asynclib: what a record, a queue and one turn may hold; each limit at one below, at it, and at one above."""
+"""asynclib: what a record, a queue and one turn may hold; each limit one below, at it, and one above."""
 
 import errno
 import socket

@@ -56,8 +56,8 @@ class Migration(unittest.TestCase):
 
     def test_all_are_here(self):
         self.assertEqual(sorted(self.blocks()), [
-            ('C', 'c'), ('C', 'sh'), ('Piece by piece', 'python'), ('asyncio', 'python'), ('asynclib', 'python'),
-            ('asyncore', 'python')])
+            ('C', 'c'), ('C', 'sh'), ('Piece by piece', 'python'), ('asyncio', 'python'),
+            ('asynclib', 'python'), ('asyncore', 'python')])
 
     def test_asyncore(self):
         self.run_python('asyncore')
@@ -71,7 +71,7 @@ class Migration(unittest.TestCase):
     def test_both(self):
         self.run_python('Piece by piece')
 
-    @unittest.skipUnless(os.path.exists(LIBRARY) and shutil.which('cc'), 'no libasyncore built here, or no compiler')
+    @unittest.skipUnless(os.path.exists(LIBRARY) and shutil.which('cc'), 'no libasyncore built, or no cc')
     def test_c(self):
         """As the page says it, but for the folder and the library, which is there already."""
         blocks = self.blocks()
@@ -82,8 +82,8 @@ class Migration(unittest.TestCase):
             self.assertEqual(make, 'make')
             build, _, run = rest.partition(' && ')
             build = build.replace('-Iinclude', '-Wall -Wextra -Werror -I%s/include' % ROOT)
-            subprocess.run(build.replace('-Lbuild/src', '-L' + os.path.dirname(LIBRARY)), shell=True, check=True,
-                           cwd=folder, timeout=60)
+            build = build.replace('-Lbuild/src', '-L' + os.path.dirname(LIBRARY))
+            subprocess.run(build, shell=True, check=True, cwd=folder, timeout=60)
             self.assertEqual(run.split(), ['LD_LIBRARY_PATH=build/src', './echo'])
             self.start([os.path.join(folder, 'echo')], LD_LIBRARY_PATH=os.path.dirname(LIBRARY))
             self.echoes()
