@@ -19,36 +19,58 @@ from contextlib import suppress as _suppress
 from errno import EAGAIN, EALREADY, EBADF, ECONNABORTED, ECONNRESET, EINPROGRESS, EINVAL, EISCONN
 from errno import ENOTCONN, EPIPE, ESHUTDOWN, EWOULDBLOCK, errorcode
 
-from ._errors import ExitNow, _DISCONNECTED, _Telling, _TellingAll, _reraised_exceptions, _shown, _strerror
-from ._errors import compact_traceback
+from ._errors import ExitNow, _DISCONNECTED, _reraised_exceptions
+from ._errors import _errno_in, _shown, _strerror, compact_traceback
 from ._files import file_wrapper
+from ._map import _serve, _wishes
 
 # The map of all who name no other. Loading this module again does not lose who is on it.
 socket_map = globals().get('socket_map', {})
 
-# What connect_ex answers when the rest will be told later, and when there is no rest.
-_PENDING = {EINPROGRESS, EALREADY, EWOULDBLOCK} | ({EINVAL} if os.name == 'nt' else set())
+# What connect_ex answers when it is done, and when that will be told later.
 _DONE = {0, EISCONN}
+_PENDING = {EINPROGRESS, EALREADY, EWOULDBLOCK} | ({EINVAL} if os.name == 'nt' else set())
 
 
 # ---- Telling a channel -------------------------------------------------------------------------------------
 
+def _settle(obj):
+    """The exception that is current is the channel's to handle, unless it is to end the loop."""
+    if issubclass(sys.exc_info()[0], _reraised_exceptions):
+        raise
+    obj.handle_error()
+
+
+def _settle_steps(obj):
+    """The same by poll2, which takes the error of a lost connection for its end."""
+    if _errno_in(_DISCONNECTED):
+        obj.handle_close()
+    else:
+        _settle(obj)
+
+
 def read(obj):
     """Tells obj that there is something to read."""
-    with _Telling(obj, _reraised_exceptions):
+    try:
         obj.handle_read_event()
+    except BaseException:
+        _settle(obj)
 
 
 def write(obj):
     """Tells obj that it can write."""
-    with _Telling(obj, _reraised_exceptions):
+    try:
         obj.handle_write_event()
+    except BaseException:
+        _settle(obj)
 
 
 def _exception(obj):
     """Tells obj of an exceptional condition, such as urgent data."""
-    with _Telling(obj, _reraised_exceptions):
+    try:
         obj.handle_expt_event()
+    except BaseException:
+        _settle(obj)
 
 
 # What is called for which of poll's flags, in this order. There is no such poll on Windows.
@@ -62,49 +84,33 @@ _EVENTS = () if not hasattr(select, 'poll') else (
 
 def readwrite(obj, flags):
     """Tells obj all that poll has said of it."""
-    with _TellingAll(obj, _reraised_exceptions):
+    try:
         for mask, name in _EVENTS:
             if flags & mask:
                 getattr(obj, name)()
+    except BaseException:
+        _settle_steps(obj)
 
 
-# A handler that was called from C has raised. Raised again here, it is the current exception and has a trace;
-# this frame, which is in the trace, must not keep it.
+# A handler that C called has raised: made the current exception, with a trace. These frames must not keep it.
 
 def _failed(obj, exc):
-    with _Telling(obj, _reraised_exceptions):
-        try:
-            raise exc
-        finally:
-            del exc
+    try:
+        raise exc
+    except BaseException:
+        del exc
+        _settle(obj)
 
 
 def _failed_steps(obj, exc):
-    with _TellingAll(obj, _reraised_exceptions):
-        try:
-            raise exc
-        finally:
-            del exc
+    try:
+        raise exc
+    except BaseException:
+        del exc
+        _settle_steps(obj)
 
 
 # ---- Passes over a map -------------------------------------------------------------------------------------
-
-def _wishes(map):
-    """Asks everyone on the map; of those who wait for anything: descriptor, to read?, to write?"""
-    # A listener has nothing to write, whatever it says, but is then watched for exceptions.
-    for fd, obj in list(map.items()):
-        reads, writes = obj.readable(), obj.writable()
-        if reads or writes:
-            yield fd, reads, writes and not obj.accepting
-
-
-def _serve(map, fds, tell, *more):
-    """A handler may have taken others off the map: who has gone hears nothing."""
-    for fd in fds:
-        obj = map.get(fd)
-        if obj is not None:
-            tell(obj, *more)
-
 
 def _select_pass(r, w, e, timeout, map):
     """One pass of poll, from where it is known who waits for what."""
@@ -123,7 +129,9 @@ def _poll_pass(pairs, ms, map):
     for pair in pairs:
         poller.register(*pair)
     for fd, flags in poller.poll(ms):
-        _serve(map, (fd,), readwrite, flags)
+        obj = map.get(fd)
+        if obj is not None:
+            readwrite(obj, flags)
 
 
 def poll(timeout=0.0, map=None):
@@ -178,9 +186,8 @@ def close_all(map=None, ignore_all=False):
             obj.close()
         except _reraised_exceptions:
             raise
-        except BaseException as why:
-            closed_before = isinstance(why, OSError) and why.errno == EBADF
-            if not (closed_before or ignore_all):
+        except BaseException:
+            if not (ignore_all or _errno_in([EBADF])):
                 raise
     map.clear()
 
@@ -214,10 +221,9 @@ def _transmit(channel, send, *args):
 
 
 def _fail(err):
+    """What recv and send do that were tried in C, and met this error."""
     raise OSError(err, os.strerror(err))
 
-
-# recv or send was tried in C, and met this error.
 
 def _recv_failed(channel, err):
     return _receive(channel, _fail, err)
@@ -228,7 +234,7 @@ def _send_failed(channel, err):
 
 
 def _pending_error(sock):
-    """Asking for it clears it."""
+    """Asking for it clears it. It is told as an exceptional condition, and as the end of a connect."""
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
@@ -274,8 +280,7 @@ class dispatcher:
             self.socket = None
 
     def __repr__(self):
-        cls = type(self)
-        words = ['%s.%s' % (cls.__module__, cls.__qualname__)]
+        words = ['{0.__module__}.{0.__qualname__}'.format(type(self))]
         if self.accepting and self.addr:
             words.append('listening')
         elif self.connected:
@@ -321,7 +326,6 @@ class dispatcher:
         return self.socket.listen(min(num, 5) if os.name == 'nt' else num)
 
     def set_reuse_addr(self):
-        """For a listener that is started again soon; a failure is no matter."""
         option = socket.SOL_SOCKET, socket.SO_REUSEADDR
         with _suppress(OSError):
             self.socket.setsockopt(*option, self.socket.getsockopt(*option) | 1)
@@ -340,13 +344,12 @@ class dispatcher:
         """A socket and the peer's address; None where there is nobody, or no more."""
         try:
             conn, peer = self.socket.accept()
+            return conn, peer
         except OSError as why:
             if why.errno not in (EAGAIN, EWOULDBLOCK, ECONNABORTED):
                 raise
         except TypeError:
             pass  # there are wrappers of sockets that return None
-        else:
-            return conn, peer
         return None
 
     def send(self, data):
@@ -361,10 +364,9 @@ class dispatcher:
         """Off the map, and the socket closed. It can be said twice, and can be given another socket."""
         self.connected = self.accepting = self.connecting = False
         self.del_channel()
-        if self.socket is None:
-            return
         try:
-            self.socket.close()
+            if self.socket is not None:
+                self.socket.close()
         except OSError as why:
             if why.errno != ENOTCONN and why.errno != EBADF:
                 raise
@@ -392,7 +394,6 @@ class dispatcher:
             self.handle_write()
 
     def handle_expt_event(self):
-        """An error of the socket is told this way too."""
         tell = self.handle_close if _pending_error(self.socket) != 0 else self.handle_expt
         tell()
 
@@ -411,10 +412,9 @@ class dispatcher:
     def handle_error(self):
         """The current exception is written on one line, and the channel closed."""
         _, kind, value, way = compact_traceback()
-        try:
+        me = '<__repr__(self) failed for object at %0x>' % id(self)
+        with _suppress(BaseException):
             me = repr(self)
-        except BaseException:
-            me = '<__repr__(self) failed for object at %0x>' % id(self)
         told = 'uncaptured python exception, closing channel %s (%s:%s %s)' % (me, kind, value, way)
         self.log_info(told, 'error')
         self.handle_close()

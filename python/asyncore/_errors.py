@@ -19,40 +19,10 @@ class ExitNow(Exception):
 _reraised_exceptions = (ExitNow, KeyboardInterrupt, SystemExit)
 
 
-class _Telling:
-    """Around a call of a handler: what it raises is the channel's to handle, unless it is to end the loop.
-
-    handle_error is called while the exception is the current one: it can look at it, or raise it again.
-    """
-
-    __slots__ = ('obj', 'passing')
-
-    def __init__(self, obj, passing):
-        self.obj, self.passing = obj, passing
-
-    def __enter__(self):
-        return self.obj
-
-    def __exit__(self, kind, why, trace):
-        if kind is None or issubclass(kind, self.passing):
-            return False
-        self.failed(why)
-        return True
-
-    def failed(self, why):
-        self.obj.handle_error()
-
-
-class _TellingAll(_Telling):
-    """The same by poll2, which takes the error of a lost connection for its end."""
-
-    __slots__ = ()
-
-    def failed(self, why):
-        if isinstance(why, OSError) and why.errno in _DISCONNECTED:
-            self.obj.handle_close()
-        else:
-            self.obj.handle_error()
+def _errno_in(errnos):
+    """Whether the exception that is current is an OSError with one of these numbers."""
+    why = sys.exc_info()[1]
+    return isinstance(why, OSError) and why.errno in errnos
 
 
 def _strerror(err):
