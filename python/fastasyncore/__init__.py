@@ -35,7 +35,9 @@ def _forget(ours):
     for name in MODULES:
         module = sys.modules.get(name)
         if module is not None and _is_ours(module) == ours:
-            del sys.modules[name]
+            # With its parts: those of a package that is gone refer to it.
+            for each in [each for each in sys.modules if each == name or each.startswith(name + '.')]:
+                del sys.modules[each]
 
 
 def install():

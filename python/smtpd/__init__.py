@@ -4,10 +4,10 @@ A subclass of SMTPServer gets each message in process_message(). Each client get
 answers its commands by methods named smtp_ and the command, so a subclass adds one by adding such a method.
 
 This is the drop-in for Python 3.11's module: the same answers, byte for byte, and the same attributes. The
-parts are in files of their own: _replies and _commands are tables of what is said, _parameters and _message are
-of text alone, _channel and _servers are the classes, _program is `python -m smtpd`. What a program puts in the
-place of a name here (`smtpd.socket = ...`, `smtpd.DEBUGSTREAM = sys.stderr`) counts there as well: they look it
-up here when they need it.
+parts are in files of their own: _replies and _commands are tables of what is said, _parameters and _message
+are of text alone, _channel and _servers are the classes, _program is `python -m smtpd`. What a program puts
+in the place of a name here (`smtpd.socket = ...`, `smtpd.DEBUGSTREAM = sys.stderr`) counts there as well:
+they look it up here when they need it.
 """
 
 import collections

@@ -3,6 +3,7 @@ import asyncore as asyncore
 import collections as collections
 import errno as errno
 import getopt as getopt
+import os as os
 import socket as socket
 import sys as sys
 import time as time
