@@ -193,7 +193,8 @@ def sanitized_parts(version, path):
     tree = build(version, path, os.path.join(OUT, 'asan'), CC='gcc', CFLAGS=SANITIZERS)
     # The interpreter itself leaks at its end; its own allocator would hide what is freed.
     sanitized = dict(LD_PRELOAD=libraries(), ASAN_OPTIONS='detect_leaks=0',
-                     UBSAN_OPTIONS='print_stacktrace=1', PYTHONMALLOC='malloc', PYTHONPATH=tree, CONTROL=standard_python())
+                     UBSAN_OPTIONS='print_stacktrace=1', PYTHONMALLOC='malloc', PYTHONPATH=tree,
+                     CONTROL=standard_python())
     folder = cpython_tests()
     for suite in SUITES if folder else ():
         command = [path, '-W', 'ignore', os.path.join(TESTS, 'run_suite.py'), folder, suite]

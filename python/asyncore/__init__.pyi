@@ -40,7 +40,8 @@ def poll2(timeout: Optional[float] = ..., map: Optional[_Map] = ...) -> None: ..
 poll3 = poll2
 
 def loop(
-    timeout: Optional[float] = ..., use_poll: bool = ..., map: Optional[_Map] = ..., count: Optional[int] = ...
+    timeout: Optional[float] = ..., use_poll: bool = ..., map: Optional[_Map] = ...,
+    count: Optional[int] = ...
 ) -> None: ...
 
 class dispatcher:

@@ -4,12 +4,12 @@
     run.py [--seconds S] [--rounds N] [--only WORK;...] [--json FILE] TREE [INTERPRETER]
     run.py --from FILE
 
-TREE is where ours is built for the interpreter (make python makes build/python/VERSION). The figure is the server's
-processor time for each line of 64 bytes, in microseconds, the kernel's included. In each round every server is run once
-for every work as a fresh process, in an order that rotates, the server on the first core and the load on the
-last. What counts is the ratio to the standard modules in the same round, or to asyncio where the interpreter has
-no standard modules: the median of these ratios, and their quartiles. The load is bench/load.c; it all runs in a
-network namespace of its own where that is allowed.
+TREE is where ours is built for the interpreter (make python makes build/python/VERSION). The figure is the
+server's processor time for each line of 64 bytes, in microseconds, the kernel's included. In each round every
+server is run once for every work as a fresh process, in an order that rotates, the server on the first core
+and the load on the last. What counts is the ratio to the standard modules in the same round, or to asyncio
+where the interpreter has no standard modules: the median of these ratios, and their quartiles. The load is
+bench/load.c; it all runs in a network namespace of its own where that is allowed.
 """
 
 import argparse
@@ -62,8 +62,8 @@ class Bench:
         environment.pop('PYTHONPATH', None)
         if name.startswith('ours'):
             environment['PYTHONPATH'] = self.tree
-        server = children.start([self.interpreter, os.path.join(HERE, 'server.py'), SERVERS[name]], self.first,
-                                env=environment)
+        command = [self.interpreter, os.path.join(HERE, 'server.py'), SERVERS[name]]
+        server = children.start(command, self.first, env=environment)
         address = children.first_line(server).decode()
         if not address:
             why = children.complaint(server)
@@ -75,8 +75,8 @@ class Bench:
         """Microseconds a line."""
         server, address = self.start(name)
         try:
-            out = children.output([self.load, 'echo', address, str(server.pid), '--seconds', str(self.seconds),
-                                   *WORKS[work]], self.last, self.seconds + 90)
+            command = [self.load, 'echo', address, str(server.pid), '--seconds', str(self.seconds)]
+            out = children.output(command + WORKS[work], self.last, self.seconds + 90)
         finally:
             children.stop(server)
         result = json.loads(out)

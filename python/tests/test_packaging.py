@@ -71,7 +71,8 @@ class Packaging(unittest.TestCase):
     def run_it(self, *args, status=0, cwd=None, **more):
         """What Python in the virtual environment says."""
         ran = subprocess.run([os.path.join(self.venv, 'bin', 'python'), *args], env=environment(**more),
-                             cwd=cwd or self.out, timeout=300, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                             cwd=cwd or self.out, timeout=300, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
         self.assertEqual(ran.returncode, status, ran.stdout.decode())
         return ran.stdout.decode()
 

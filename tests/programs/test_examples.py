@@ -78,8 +78,9 @@ class Examples(unittest.TestCase):
     def certificate(self, name):
         """A file with key and certificate, which vouches for itself."""
         key, cert, both = (self.path + end for end in (".key", ".cert", ".pem"))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-keyout", key,
-                        "-out", cert, "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name],
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+                        "-keyout", key, "-out", cert,
+                        "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name],
                        check=True, capture_output=True)
         with open(both, "w", encoding="ascii") as f:
             for part in (cert, key):
