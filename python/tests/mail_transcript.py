@@ -3,9 +3,9 @@
     mail_transcript.py < SCRIPTS       prints a JSON list, a transcript for each script
 
 A script is a JSON object: `channel`, the keyword arguments of the channel; `chunks`, what comes in, each
-taken before the next is sent; `stubborn`, whether the channel lives on after an error. What a message asks for
-in its first word, process_message() does. After each chunk stand the answers, what was said for debugging, what
-process_message() got, errors, and the channel's attributes where they have changed.
+taken before the next is sent; `stubborn`, whether the channel lives on after an error. What a message asks
+for in its first word, process_message() does. After each chunk stand the answers, what was said for
+debugging, what process_message() got, errors, and the channel's attributes where they have changed.
 
 The scripts that are a word are of CALLS below: what is not a conversation.
 """

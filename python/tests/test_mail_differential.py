@@ -1,4 +1,4 @@
-"""The same conversations with the standard smtpd's SMTPChannel and with ours: the transcripts have to be equal.
+"""The same conversations with the standard SMTPChannel and with ours: the transcripts have to be equal.
 
 A thousand scripts, each a list of chunks of input: most are written here, others made at random from a seed.
 The standard module is run by this interpreter if it has it, else by the one CONTROL names.
@@ -33,8 +33,8 @@ BEFORE_HELLO = ['NOOP', 'NOOP x', 'noop', ' NOOP', 'NOOP ', 'NOOP\t', '', '   ',
                 'MAIL', 'MAIL x', 'XTRA', 'xtra a  b ', 'HELO', 'EHLO', '__init__', 'smtp_NOOP', 'TURN',
                 'QUIT bye']
 ALL_HELP = ['HELP' + rest for rest in (
-    '', ' x', ' ehlo', ' HELO', ' Mail', ' rcpt', ' data', ' rset', ' noop', ' quit', ' vrfy', ' expn', ' help',
-    '  MAIL ', ' mail x', ' xtra')]
+    '', ' x', ' ehlo', ' HELO', ' Mail', ' rcpt', ' data', ' rset', ' noop', ' quit', ' vrfy', ' expn',
+    ' help', '  MAIL ', ' mail x', ' xtra')]
 ADDRESSES = ['', ' ', 'a@b', '<a@b>', '<a@b', 'a@b>', '<>', '<>x', '""', '<"">', '"a b"@c', '<"a b"@c>', 'a',
              '<a>', '<a>b', '<@x:b@c>', 'x <a@b>', 'a.b@c.d', 'a@[1.2.3.4]', '<a@[IPv6:::1]>', 'a,b',
              '(c)a@b', '\xc3\xa9@b', '<\xc3\xa9@b>', '@', '<', '<@>', '\xff@b']
