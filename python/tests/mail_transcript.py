@@ -273,9 +273,8 @@ def pure_proxy(lines):
     spoken.smtp_code, spoken.smtp_error = 99, 'words'
     for outcome in ({}, {'a': (550, b'no')}, smtplib.SMTPRecipientsRefused({'q': (1, b'z')}), OSError('x'),
                     spoken, smtplib.SMTPException('e'), smtplib.SMTPResponseException(551, b'no'),
-                    ValueError('v'),
-                    smtplib.SMTPServerDisconnected('d'), smtplib.SMTPSenderRefused(553, b's', 'me'),
-                    ConnectionRefusedError(111, 'refused')):
+                    ValueError('v'), smtplib.SMTPServerDisconnected('d'),
+                    smtplib.SMTPSenderRefused(553, b's', 'me'), ConnectionRefusedError(111, 'refused')):
         Client.outcome = outcome
         attempt(lines, '_deliver', server._deliver, 'f', ['t', 'u'], 'data')
         for text in MESSAGES:

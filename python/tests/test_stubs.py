@@ -13,7 +13,7 @@ MODULES = DROP_INS + ('asynclib', 'fastasyncore')
 KINDS = {'_Map', '_Buffer', '_Terminator', '_Tasks', '_Text'}
 
 # Attributes that others set than the class's own methods.
-ELSEWHERE = {'asynchat.async_chat': {'ac_cork'},
+ELSEWHERE = {'asynchat.async_chat': {'ac_cork'}, 'smtpd.SMTPChannel': {'peer'},
              'smtpd.Options': {'localhost', 'localport', 'remotehost', 'remoteport'}}
 
 
@@ -87,12 +87,18 @@ def at_run_time(function):
     return said
 
 
+def source_of(cls):
+    """Where its methods are written: a class of a package's part says that it is the package's."""
+    function = next((each for each in vars(cls).values() if inspect.isfunction(each)), None)
+    return inspect.getsourcefile(function or cls)
+
+
 def set_on_self(cls):
     """The attributes that the class's own methods set."""
     names = set()
     if cls.__module__ == 'builtins':
         return names
-    for node in ast.walk(parse(inspect.getsourcefile(cls))):
+    for node in ast.walk(parse(source_of(cls))):
         if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
             for inner in ast.walk(node):
                 if (isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)
