@@ -1,10 +1,11 @@
 /*
- * attribute.c — attributes of channels that notice when they are set: connected, accepting, producer_fifo,
- * ac_in_buffer, and the methods readable and writable.
+ * attribute.c — attributes of channels that notice when they are set: connected, accepting,
+ * producer_fifo, ac_in_buffer, socket, and the methods readable and writable.
  *
- * Design: the value stands in the instance's __dict__, as that of any attribute; the descriptor tells
- * whoever has kept an answer that depends on it (fast_touch_). Asking for producer_fifo counts too: who has
- * got the deque can change it. Asking for the socket of a corked chat sends what is corked. ac_in_buffer, asked for while its channel reads, is cut off the buffer then.
+ * Design: the value stands in the instance's __dict__, as that of any attribute; the descriptor
+ * tells whoever has kept an answer that depends on it (fast_touch_). Asking for producer_fifo counts
+ * too: who has got the deque can change it. Asking for the socket of a corked chat sends what is
+ * corked. ac_in_buffer, asked for while its channel reads, is cut off the buffer then.
  */
 #include "fast.h"
 
@@ -46,12 +47,12 @@ static PyObject *get(PyObject *self, PyObject *obj, PyObject *type)
 
 	if (!obj)
 		return of_class(a, type);
-	if (a->what == FAST_BUFFER && fast_reading_get_(obj, &value))
+	if (a->what == FAST_BUFFER && fast_reading_get_(a->st, obj, &value))
 		return value;
 	if (a->what == FAST_SOCKET)
 		fast_uncork_(a->st, obj);
 	if (a->what == FAST_FIFO)
-		fast_touch_(obj);
+		fast_touch_(a->st, obj);
 	value = of_instance(a, obj);
 	if (value || PyErr_Occurred())
 		return value;
@@ -75,21 +76,30 @@ static void nothing_to_delete(struct attribute *a, PyObject *obj)
 #endif
 }
 
+/* A class would have to be told: it is no channel. */
+static PyObject *dict_of(PyObject *obj)
+{
+	if (!PyType_Check(obj))
+		return fast_dict_(obj);
+	PyErr_SetString(PyExc_TypeError, "a class has no attributes of a channel");
+	return NULL;
+}
+
 static int set(PyObject *self, PyObject *obj, PyObject *value)
 {
 	struct attribute *a = (struct attribute *)self;
-	PyObject *dict = fast_dict_(obj);
+	PyObject *dict = dict_of(obj);
 	int r;
 
 	if (!dict)
 		return -1;
-	fast_touch_(obj);
+	fast_touch_(a->st, obj);
 	r = value ? PyDict_SetItem(dict, a->name, value) : PyDict_DelItem(dict, a->name);
 	Py_DECREF(dict);
 	if (r < 0 && !value && PyErr_ExceptionMatches(PyExc_KeyError))
 		nothing_to_delete(a, obj);
 	if (r == 0 && a->what == FAST_BUFFER)
-		fast_reading_replaced_(obj);
+		fast_reading_replaced_(a->st, obj);
 	return r;
 }
 
@@ -158,7 +168,7 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {
 	.name = "_asyncore.attribute",
 	.basicsize = sizeof(struct attribute),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | OURS_ALONE,
 	.slots = slots,
 };
 
@@ -183,5 +193,7 @@ PyObject *fast_attribute_(struct state *st, const char *name, PyObject *value, e
 	a->value = Py_XNewRef(value);
 	a->what = what;
 	PyObject_GC_Track((PyObject *)a);
+	if (!a->name)
+		Py_CLEAR(a);
 	return (PyObject *)a;
 }

@@ -10,6 +10,17 @@
 #define WITH_DICT_WATCHERS 1
 #endif
 
+/* sys._clear_type_cache() lets classes have versions that others had before. */
+#if PY_VERSION_HEX < 0x030b0000
+#define WITH_VERSIONS_GIVEN_ANEW 1
+#endif
+
+#ifdef Py_TPFLAGS_IMMUTABLETYPE
+#define OURS_ALONE (Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION)
+#else
+#define OURS_ALONE 0
+#endif
+
 #if PY_VERSION_HEX < 0x03090000
 #define PyObject_Vectorcall _PyObject_Vectorcall
 #define PyObject_CallNoArgs _PyObject_CallNoArg
@@ -70,6 +81,31 @@ static inline PyObject *take_exception(void)
 	Py_XDECREF(type);
 	Py_XDECREF(tb);
 	return value;
+#endif
+}
+
+/* Whatever it was, Python is asked instead and meets it again; an interrupt comes but once, and is made to. */
+static inline void drop_exception(void)
+{
+	if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
+		PyErr_SetInterrupt();
+	PyErr_Clear();
+}
+
+/* Of a weak reference, borrowed; NULL: it is gone. */
+static inline PyTypeObject *referent(PyObject *weak)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+	PyObject *obj;
+
+	if (PyWeakref_GetRef(weak, &obj) <= 0)
+		return NULL;
+	Py_DECREF(obj); /* somebody else has it: the GIL is held */
+	return (PyTypeObject *)obj;
+#else
+	PyObject *obj = PyWeakref_GET_OBJECT(weak);
+
+	return obj == Py_None ? NULL : (PyTypeObject *)obj;
 #endif
 }
 

@@ -2,8 +2,8 @@
  * deliver.c — what is ready is said to its channel: read, write, _exception and readwrite.
  *
  * Design: handle_read_event and handle_write_event that are ours are done here, down to a chat's
- * handle_read; whatever a class or an object overrides is called. What escapes goes to Python, which raises
- * it again in a frame of its own, so that it is the current exception and has a trace.
+ * handle_read; whatever a class or an object overrides is called. What escapes goes to Python, which
+ * raises it again in a frame of its own, so that it is the current exception and has a trace.
  */
 #include "fast.h"
 
@@ -53,9 +53,10 @@ static int prepare(struct state *st, PyObject *obj, PyObject *dict)
 	return truth;
 }
 
-static int read_event(struct state *st, PyObject *obj, PyObject *dict, unsigned ours)
+static int read_event(struct state *st, PyObject *obj, PyObject *dict)
 {
 	int accepts = prepare(st, obj, dict);
+	unsigned ours = fast_kind_(st, Py_TYPE(obj))->ours; /* now: it may have changed its class */
 
 	if (accepts < 0)
 		return -1;
@@ -66,9 +67,10 @@ static int read_event(struct state *st, PyObject *obj, PyObject *dict, unsigned 
 	return call(obj, st->names.handle_read);
 }
 
-static int write_event(struct state *st, PyObject *obj, PyObject *dict, unsigned ours)
+static int write_event(struct state *st, PyObject *obj, PyObject *dict)
 {
 	int accepts = prepare(st, obj, dict);
+	unsigned ours = fast_kind_(st, Py_TYPE(obj))->ours;
 
 	if (accepts)
 		return accepts < 0 ? -1 : 0;
@@ -86,7 +88,10 @@ static int say_in_c(struct state *st, PyObject *obj, enum fast_event event, bool
 	PyObject *dict;
 	int r;
 
-	if (!(ours & (read ? OUR_READ_EVENT : OUR_WRITE_EVENT)) || !(dict = fast_dict_(obj)))
+	if (!(ours & OUR_STATE) || !(ours & (read ? OUR_READ_EVENT : OUR_WRITE_EVENT)))
+		return 0;
+	dict = fast_dict_(obj);
+	if (!dict)
 		return 0;
 	if (fast_overrides_(dict,
 	                    read ? st->names.handle_read_event : st->names.handle_write_event)) {
@@ -94,7 +99,7 @@ static int say_in_c(struct state *st, PyObject *obj, enum fast_event event, bool
 		return 0;
 	}
 	*ret_said = true;
-	r = read ? read_event(st, obj, dict, ours) : write_event(st, obj, dict, ours);
+	r = read ? read_event(st, obj, dict) : write_event(st, obj, dict);
 	Py_DECREF(dict);
 	return r;
 }
@@ -108,7 +113,7 @@ static int say(struct state *st, PyObject *obj, enum fast_event event)
 		r = say_in_c(st, obj, event, &said);
 	if (said)
 		return r;
-	PyErr_Clear();
+	drop_exception();
 	return call(obj, event == FIRE_READ    ? st->names.handle_read_event
 	                 : event == FIRE_WRITE ? st->names.handle_write_event
 	                 : event == FIRE_EXPT  ? st->names.handle_expt_event
@@ -118,9 +123,11 @@ static int say(struct state *st, PyObject *obj, enum fast_event event)
 /* Python raises it again and does what is to be done. */
 static int hand_over(PyObject *to, PyObject *obj)
 {
-	PyObject *exception = take_exception();
-	PyObject *r = PyObject_CallFunctionObjArgs(to, obj, exception, NULL);
+	PyObject *exception = take_exception(), *r;
 
+	Py_INCREF(to); /* asyncore may be loaded again meanwhile */
+	r = PyObject_CallFunctionObjArgs(to, obj, exception, NULL);
+	Py_DECREF(to);
 	Py_XDECREF(exception);
 	Py_XDECREF(r);
 	return r ? 0 : -1;

@@ -1,22 +1,25 @@
 /*
  * fast.h — _asyncore, the part of asyncore and asynchat that is called for every event, in C.
  *
- * Design: asyncore and asynchat are Python text that is complete without this. What is here takes the place of
- * some of their functions (method.c); each looks whether all is as usual and if not gives way to the Python
- * function it stands for. A channel is a plain Python object: its state stays in its __dict__.
+ * Design: asyncore and asynchat are Python text that is complete without this. What is here takes
+ * the place of some of their functions (method.c); each looks whether all is as usual and if not
+ * gives way to the Python function it stands for. A channel is a plain Python object: its state
+ * stays in its __dict__.
  *
  *   map, a dict ─── followed by ──> struct watch ── one for each descriptor ──> struct entry
  *                   (follow.c)          │                                         what the channel wants,
  *                                   a poller of the library                       what the poller was told
  *
- * Who wants what is asked before each wait; the answers of those whose class says nothing else than ours
- * (kind.c) are kept until one of the attributes they depend on is set (attribute.c).
+ * Who wants what is asked before each wait; the answers of those whose class says nothing else than
+ * ours (kind.c) are kept until one of the attributes they depend on is set (attribute.c).
  *
  * Invariants:
- *  - an entry's obj is borrowed from the map. It is touched only while the map is as it was when it was
- *    last followed, or compared as a number.
+ *  - an entry's obj is borrowed from the map. It is touched only while the map is as it was when it
+ *    was last followed, or compared as a number.
+ *  - no entry outlives a call that may run Python: it is looked for again by its generation. What
+ *    makes an object that the collector knows may run Python too, up to 3.11.
  *  - what is ready is looked up in the map again before it is served.
- *  - all that is static here belongs to whoever holds the GIL.
+ *  - all is kept in the state of the module, one for each interpreter; the GIL guards it.
  */
 #ifndef FAST_H
 #define FAST_H
@@ -25,7 +28,7 @@
 
 #include <poller/poller.h>
 
-/* ---- names.c: strings that are asked for all the time ---- */
+/* ---- module.c: strings that are asked for all the time ---- */
 #define FAST_NAMES(X)                                                                              \
 	X(append)                                                                                  \
 	X(popleft)                                                                                 \
@@ -35,7 +38,6 @@
 	X(ac_out_buffer_size)                                                                      \
 	X(ac_cork)                                                                                 \
 	X(collect_incoming_data)                                                                   \
-	X(_collect_incoming_data)                                                                  \
 	X(connected)                                                                               \
 	X(connecting)                                                                              \
 	X(fileno)                                                                                  \
@@ -51,14 +53,10 @@
 	X(handle_write_event)                                                                      \
 	X(incoming)                                                                                \
 	X(initiate_send)                                                                           \
-	X(poll)                                                                                    \
 	X(producer_fifo)                                                                           \
-	X(push)                                                                                    \
 	X(readable)                                                                                \
 	X(recv)                                                                                    \
-	X(select)                                                                                  \
 	X(send)                                                                                    \
-	X(sleep)                                                                                   \
 	X(socket)                                                                                  \
 	X(socket_map)                                                                              \
 	X(terminator)                                                                              \
@@ -92,6 +90,7 @@ enum {
 	OUR_IN_BUFFER = 1 << 13,
 	OUR_COLLECT = 1 << 14, /* collect_incoming_data = _collect_incoming_data */
 	WITH_CORK = 1 << 15,
+	OUR_SOCKET = 1 << 16, /* self.socket is what its __dict__ says */
 };
 
 /* A class and what it has from us, as long as its version is this. */
@@ -127,6 +126,7 @@ enum { GUARD_ASYNCORE, GUARD_SELECT, GUARD_TIME, GUARDS };
 	X(our_chat_writable)                                                                       \
 	X(our_connected)                                                                           \
 	X(our_accepting)                                                                           \
+	X(our_socket)                                                                              \
 	X(our_fifo)                                                                                \
 	X(our_in_buffer)                                                                           \
 	X(our_read_event)                                                                          \
@@ -153,13 +153,20 @@ enum { GUARD_ASYNCORE, GUARD_SELECT, GUARD_TIME, GUARDS };
 	X(cut)                                                                                     \
 	X(empty)
 
+struct watch;
+struct entry;
+struct reading;
+
 struct state {
 	struct state *next; /* of all there are */
 	struct names names;
 	struct kind kinds[KINDS];
 	PyTypeObject *method_type, *attribute_type, *deque_type, *socket_type;
-	PyObject *self; /* our module; borrowed */
+	PyTypeObject *mark; /* kind.c; a class nobody looks at but us */
+	unsigned clearings; /* of all versions */
+	PyObject *self;     /* our module; borrowed */
 	bool attached;
+	unsigned attachment; /* which one: what an earlier one replaced is Python's again */
 	unsigned socket_version;
 	struct guard guards[GUARDS];
 	struct original originals[16];
@@ -168,15 +175,16 @@ struct state {
 #define X(name) PyObject *name;
 	FAST_OBJECTS(X)
 #undef X
-	size_t few;          /* maps of up to so many are watched by poll, larger ones by epoll */
-	size_t socket_fd_at; /* where a socket keeps its descriptor; 0: ask it */
+	size_t few; /* maps of up to so many are watched by poll, larger ones by epoll */
+	size_t socket_timeout_at; /* where a socket keeps it */
 	int watcher;
-	char *buffer; /* FAST_HEADROOM + FAST_READ */
-	bool buffer_lent;
+	struct watch *watches;
+	size_t watch_count;
+	uint64_t watch_uses;
+	struct entry **buckets; /* all entries by the object in them */
+	size_t bucket_count, entry_count;
+	struct reading *readings, *spare_reading;
 };
-
-#define FAST_HEADROOM 1024
-#define FAST_READ 65536
 
 /* ---- method.c: a function in C in the place of one in Python ---- */
 typedef PyObject *fast_fn(struct state *st, PyObject *const *args, Py_ssize_t count);
@@ -184,7 +192,6 @@ extern PyObject fast_decline_; /* an fn returns its address: call Python's */
 #define DECLINE (&fast_decline_)
 int fast_method_type_(struct state *st);
 PyObject *fast_method_(struct state *st, PyObject *function, fast_fn *fn);
-PyObject *fast_method_function_(PyObject *method); /* borrowed: Python's */
 
 /* ---- attribute.c: attributes that notice when they are set ---- */
 enum fast_what { FAST_STATE, FAST_FIFO, FAST_BUFFER, FAST_SOCKET, FAST_METHOD };
@@ -194,20 +201,19 @@ PyObject *fast_attribute_(struct state *st, const char *name, PyObject *value, e
 
 /* ---- object.c: a look into an instance ---- */
 PyObject *fast_dict_(PyObject *obj); /* new; its __dict__ */
-/* Borrowed, or NULL without an exception: of dict only, as any attribute. */
+/* Borrowed until anything else is called, or NULL without an exception: of dict only. */
 PyObject *fast_peek_(PyObject *dict, PyObject *name);
 bool fast_overrides_(PyObject *dict, PyObject *name);
-int fast_truth_(PyObject *obj, PyObject *name);     /* bool(obj.name); -1: raised */
-int fast_socket_(struct state *st, PyObject *dict); /* its descriptor; -1: not a plain socket */
-bool fast_get_size_(struct state *st, PyObject *dict, PyObject *name, Py_ssize_t cls,
-                    Py_ssize_t *ret);
+int fast_truth_(PyObject *obj, PyObject *name); /* bool(obj.name); -1: raised */
+bool fast_get_size_(PyObject *dict, PyObject *name, Py_ssize_t cls, Py_ssize_t *ret);
+
+/* ---- socket.c ---- */
+void fast_learn_sockets_(struct state *st, PyObject *type);
+int fast_socket_(struct state *st, PyObject *dict); /* its descriptor; -1: not one for us */
 
 /* ---- kind.c ---- */
 struct kind *fast_kind_(struct state *st, PyTypeObject *type);
-static inline bool fast_kind_holds_(const struct kind *k)
-{
-	return k->version && type_version(k->type) == k->version;
-}
+int fast_kind_init_(struct state *st);
 
 /* ---- watch.c: what is known of a map ---- */
 enum { WANT_R = 1, WANT_W = 2, WANT_E = 4 };
@@ -230,7 +236,7 @@ struct entry {
 };
 
 struct kind_use {
-	PyTypeObject *type;
+	PyObject *type; /* a weak reference */
 	unsigned version;
 };
 
@@ -239,12 +245,12 @@ struct watch {
 	struct state *st;
 	PyObject *map; /* borrowed; a number where it is freed */
 	uint64_t version, used;
-	bool stale;    /* the map has changed in a way that was not followed */
-	bool strange;  /* it has keys that are no descriptors */
-	bool redo;     /* the poller is to be made anew */
-	bool dead;     /* freed by whoever is in it last */
-	unsigned busy; /* who waits in the poller, or is in a pass */
-	unsigned waiting;
+	bool stale;       /* the map has changed in a way that was not followed */
+	bool strange;     /* it has keys that are no descriptors */
+	bool redo;        /* the poller is to be made anew */
+	bool dead;        /* freed by whoever is in it last */
+	unsigned busy;    /* who waits in the poller, or is in a pass */
+	unsigned waiting; /* up to one; nobody else touches the poller meanwhile, but to forget */
 	unsigned forks;   /* when it was used last: nobody waits in a child that was forked since */
 	uint64_t changes; /* entries taken out */
 	int waker;        /* an eventfd that ends the wait; 0: none */
@@ -258,10 +264,11 @@ struct watch {
 	uint32_t generation, round;
 	struct kind_use *kinds;
 	size_t kind_count, kind_room;
+	unsigned clearings; /* when kinds were looked at */
 };
 
-struct watch *fast_watch_(struct state *st, PyObject *map); /* NULL: MemoryError */
-struct watch *fast_watch_known_(PyObject *map);             /* NULL: there is none */
+struct watch *fast_watch_(struct state *st, PyObject *map);             /* NULL: MemoryError */
+struct watch *fast_watch_known_(const struct state *st, PyObject *map); /* NULL: there is none */
 void fast_watch_free_(struct watch *w);
 void fast_watch_enter_(struct watch *w);
 void fast_watch_leave_(struct watch *w);
@@ -272,7 +279,7 @@ int fast_entry_add_(struct watch *w, int fd, PyObject *obj);
 void fast_entry_drop_(struct watch *w, struct entry *e);
 void fast_entries_drop_(struct watch *w);
 void fast_entry_dirty_(struct entry *e);
-void fast_touch_(PyObject *obj); /* an attribute of it has changed: obj is compared only */
+void fast_touch_(struct state *st, PyObject *obj); /* an attribute of it has changed */
 struct entry *fast_entry_(const struct watch *w, int fd);
 void fast_asked_(struct entry *e, bool asked);
 
@@ -283,9 +290,10 @@ int fast_follow_init_(struct state *st);
 void fast_follow_done_(struct state *st);
 void fast_follow_begin_(struct watch *w);
 void fast_follow_end_(struct watch *w);
-int fast_map_put_(PyObject *map, PyObject *key, PyObject *obj);
-int fast_map_remove_(PyObject *map, PyObject *key);
+int fast_map_put_(struct state *st, PyObject *map, PyObject *key, PyObject *obj);
+int fast_map_remove_(struct state *st, PyObject *map, PyObject *key);
 void fast_guard_(struct state *st, int which, PyObject *dict);
+void fast_unguard_(struct state *st);
 bool fast_usual_(struct state *st); /* the modules are as they were */
 
 /* ---- want.c: who wants what ---- */
@@ -306,13 +314,15 @@ int fast_steps_(struct state *st, PyObject *obj, unsigned events);
 fast_fn fast_recv_method_, fast_send_method_, fast_add_channel_, fast_del_channel_;
 ssize_t fast_recv_into_(int fd, void *buf, size_t len); /* -errno */
 ssize_t fast_send_to_(int fd, const void *buf, size_t len);
+PyObject *fast_tell_error_(PyObject *function, PyObject *channel, ssize_t error);
 
 /* ---- input.c ---- */
 fast_fn fast_chat_read_, fast_collect_;
-bool fast_reading_get_(PyObject *chat, PyObject **ret_rest); /* false: not in a read */
-void fast_reading_replaced_(PyObject *chat);
-bool fast_is_corked_(
-	PyObject *chat); /* what it pushes is sent when it has handled all it has read */
+bool fast_reading_get_(struct state *st, PyObject *chat, PyObject **ret_rest); /* false: none */
+void fast_readings_done_(struct state *st);
+void fast_reading_replaced_(struct state *st, PyObject *chat);
+/* What it pushes is sent when it has handled all it has read. */
+bool fast_is_corked_(const struct state *st, PyObject *chat);
 
 /* ---- output.c ---- */
 fast_fn fast_push_, fast_initiate_send_;

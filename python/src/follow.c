@@ -1,12 +1,14 @@
 /*
  * follow.c — notices how a map changes, whoever changes it.
  *
- * Design: up to 3.11 a dict has a version; it tells that something else than us has changed the map, and then the
- * whole map is gone through. From 3.12 on the dict tells each change before it happens.
+ * Design: up to 3.11 a dict has a version; it tells that something else than us has changed the map,
+ * and then the whole map is gone through. From 3.12 on the dict tells each change before it happens.
  */
 #include "fast.h"
 
 #include <limits.h>
+
+#define MOST (1 << 20) /* there is a place for each up to the largest */
 
 /* A key that can be a descriptor; -1: no, and then Python does the work. */
 static int as_fd(PyObject *key)
@@ -17,7 +19,7 @@ static int as_fd(PyObject *key)
 	if (!PyLong_CheckExact(key))
 		return -1;
 	fd = PyLong_AsLongAndOverflow(key, &overflow);
-	return overflow || fd < 0 || fd >= 1 << 24 ? -1 : (int)fd;
+	return overflow || fd < 0 || fd >= MOST ? -1 : (int)fd;
 }
 
 /* The map has now obj under fd: at the end, or where another one was. */
@@ -37,14 +39,13 @@ static void put(struct watch *w, int fd, PyObject *obj, bool known)
 }
 
 #ifdef WITH_DICT_WATCHERS
-static struct state *states;
+static struct state *states; /* of all interpreters; they share the GIL */
 
 static void change(struct watch *w, PyDict_WatchEvent event, PyObject *key, PyObject *value)
 {
-	int fd = event == PyDict_EVENT_ADDED || event == PyDict_EVENT_MODIFIED ||
-	                         event == PyDict_EVENT_DELETED
-	                 ? as_fd(key)
-	                 : -1;
+	bool has_key = event == PyDict_EVENT_ADDED || event == PyDict_EVENT_MODIFIED ||
+	               event == PyDict_EVENT_DELETED;
+	int fd = has_key ? as_fd(key) : -1;
 	struct entry *e = fast_entry_(w, fd);
 
 	if (event == PyDict_EVENT_DEALLOCATED) {
@@ -63,23 +64,29 @@ static void change(struct watch *w, PyDict_WatchEvent event, PyObject *key, PyOb
 
 static int changes(PyDict_WatchEvent event, PyObject *dict, PyObject *key, PyObject *value)
 {
-	struct watch *w = fast_watch_known_(dict);
+	for (struct state *st = states; st; st = st->next) {
+		struct watch *w = fast_watch_known_(st, dict);
 
-	if (w)
-		change(w, event, key, value);
-	for (struct state *st = states; st && !w; st = st->next)
+		if (w)
+			change(w, event, key, value);
 		for (int i = 0; i < GUARDS; i++)
 			if (st->guards[i].dict == dict)
 				st->guards[i].changed = true;
+	}
 	return 0;
 }
 
 int fast_follow_init_(struct state *st)
 {
 	st->watcher = PyDict_AddWatcher(changes);
+	if (st->watcher < 0) {
+		/* There are but a few of them: Python's text does without us then. */
+		PyErr_SetString(PyExc_ImportError, "no more dict watchers");
+		return -1;
+	}
 	st->next = states;
 	states = st;
-	return st->watcher < 0 ? -1 : 0;
+	return 0;
 }
 
 void fast_follow_done_(struct state *st)
@@ -90,9 +97,8 @@ void fast_follow_done_(struct state *st)
 		at = &(*at)->next;
 	if (*at)
 		*at = st->next;
-	if (st->watcher >= 0)
-		PyDict_ClearWatcher(st->watcher);
-	PyErr_Clear();
+	if (st->watcher >= 0 && PyDict_ClearWatcher(st->watcher) < 0)
+		PyErr_Clear();
 	st->watcher = -1;
 }
 
@@ -234,9 +240,9 @@ static bool is_followed_now(struct watch *w)
 	return w && !fast_has_changed_(w);
 }
 
-int fast_map_put_(PyObject *map, PyObject *key, PyObject *obj)
+int fast_map_put_(struct state *st, PyObject *map, PyObject *key, PyObject *obj)
 {
-	struct watch *w = fast_watch_known_(map);
+	struct watch *w = fast_watch_known_(st, map);
 	PyObject *old = Py_XNewRef(fast_peek_(map, key)); /* nothing is freed meanwhile */
 	bool followed = is_followed_now(w);
 	int fd = as_fd(key), r = PyDict_SetItem(map, key, obj);
@@ -258,9 +264,9 @@ int fast_map_put_(PyObject *map, PyObject *key, PyObject *obj)
 	return r;
 }
 
-int fast_map_remove_(PyObject *map, PyObject *key)
+int fast_map_remove_(struct state *st, PyObject *map, PyObject *key)
 {
-	struct watch *w = fast_watch_known_(map);
+	struct watch *w = fast_watch_known_(st, map);
 	PyObject *old = Py_XNewRef(fast_peek_(map, key));
 	bool followed = is_followed_now(w);
 	struct entry *e = followed ? fast_entry_(w, as_fd(key)) : NULL;
@@ -269,8 +275,10 @@ int fast_map_remove_(PyObject *map, PyObject *key)
 	if (e)
 		fast_entry_drop_(w, e);
 	r = PyDict_DelItem(map, key);
-	if (r == 0 && followed)
+	if (followed && r == 0)
 		is_followed(w);
+	else if (followed)
+		w->stale = true;
 	Py_XDECREF(old);
 	return r;
 }
@@ -285,6 +293,19 @@ void fast_guard_(struct state *st, int which, PyObject *dict)
 	if (PyDict_Watch(st->watcher, dict) < 0)
 		PyErr_Clear();
 #endif
+}
+
+void fast_unguard_(struct state *st)
+{
+	for (int i = 0; i < GUARDS; i++) {
+#ifdef WITH_DICT_WATCHERS
+		PyObject *dict = st->guards[i].dict;
+
+		if (dict && st->watcher >= 0 && PyDict_Unwatch(st->watcher, dict) < 0)
+			PyErr_Clear();
+#endif
+		Py_CLEAR(st->guards[i].dict);
+	}
 }
 
 static bool guards_changed(struct state *st)

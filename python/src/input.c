@@ -2,8 +2,9 @@
  * input.c — async_chat.handle_read: reads once, and cuts what there is at the terminators.
  *
  * Design: while records are handed out, what is left stays where it was read; a struct reading tells
- * where, and whoever asks for ac_in_buffer gets the rest of it as bytes. Whoever sets ac_in_buffer meanwhile
- * replaces it. Whatever is unusual is left to asynchat._cut, with the rest in ac_in_buffer.
+ * where, and whoever asks for ac_in_buffer gets the rest of it as bytes. Whoever sets ac_in_buffer
+ * meanwhile replaces it. Whatever is unusual is left to asynchat._cut, with the rest in ac_in_buffer.
+ * A reading is not on the stack: that of a thread that ends with the interpreter is gone by then.
  */
 #include "fast.h"
 
@@ -12,22 +13,26 @@
 #include <errno.h>
 #include <string.h>
 
+#define HEADROOM 1024 /* for what was held back */
+#define ROOM 65536
+#define MOST (16 * ROOM)
+
 struct reading {
 	struct reading *before, *next;
 	struct state *st;
 	PyObject *chat, *dict;
 	const char *p, *end;
-	PyObject *owner; /* of what is read, if it was set; else it stands in a buffer */
+	PyObject *owner; /* of what is read, if it was set; else it stands in data */
 	bool replaced;
 	bool had; /* there is something in ac_in_buffer */
 	unsigned ours;
+	size_t room; /* of data, without the headroom */
+	char data[];
 };
 
-static struct reading *readings;
-
-static struct reading *reading_of(PyObject *chat)
+static struct reading *reading_of(const struct state *st, PyObject *chat)
 {
-	struct reading *r = readings;
+	struct reading *r = st->readings;
 
 	while (r && r->chat != chat)
 		r = r->next;
@@ -39,9 +44,9 @@ static PyObject *rest_of(const struct reading *r)
 	return PyBytes_FromStringAndSize(r->p, r->end - r->p);
 }
 
-bool fast_reading_get_(PyObject *chat, PyObject **ret_rest)
+bool fast_reading_get_(struct state *st, PyObject *chat, PyObject **ret_rest)
 {
-	struct reading *r = reading_of(chat);
+	struct reading *r = reading_of(st, chat);
 
 	if (!r || r->replaced)
 		return false;
@@ -49,30 +54,32 @@ bool fast_reading_get_(PyObject *chat, PyObject **ret_rest)
 	return true;
 }
 
-void fast_reading_replaced_(PyObject *chat)
+void fast_reading_replaced_(struct state *st, PyObject *chat)
 {
-	struct reading *r = reading_of(chat);
+	struct reading *r = reading_of(st, chat);
 
 	if (r)
 		r->replaced = r->had = true;
 }
 
-bool fast_is_corked_(PyObject *chat)
+bool fast_is_corked_(const struct state *st, PyObject *chat)
 {
-	return reading_of(chat) != NULL;
+	return reading_of(st, chat) != NULL;
 }
 
 static void enter(struct reading *r)
 {
-	r->next = readings;
-	if (readings)
-		readings->before = r;
-	readings = r;
+	struct state *st = r->st;
+
+	r->next = st->readings;
+	if (st->readings)
+		st->readings->before = r;
+	st->readings = r;
 }
 
 static void leave(struct reading *r)
 {
-	*(r->before ? &r->before->next : &readings) = r->next;
+	*(r->before ? &r->before->next : &r->st->readings) = r->next;
 	if (r->next)
 		r->next->before = r->before;
 }
@@ -96,17 +103,25 @@ static bool take_replaced(struct reading *r)
 	return true;
 }
 
+/* Where it is our collect_incoming_data that would append to it. */
+static PyObject *list_of(const struct reading *r)
+{
+	const struct names *names = &r->st->names;
+
+	if (!(r->ours & OUR_COLLECT) || fast_overrides_(r->dict, names->collect_incoming_data))
+		return NULL;
+	return fast_peek_(r->dict, names->incoming);
+}
+
 static int collect(struct reading *r, size_t len)
 {
 	PyObject *data = PyBytes_FromStringAndSize(r->p, (Py_ssize_t)len);
-	PyObject *list, *result;
+	PyObject *list = data ? list_of(r) : NULL, *result;
 	int failed;
 
 	if (!data)
 		return -1;
-	if (r->ours & OUR_COLLECT && (list = fast_peek_(r->dict, r->st->names.incoming)) &&
-	    PyList_CheckExact(list) &&
-	    !fast_overrides_(r->dict, r->st->names.collect_incoming_data)) {
+	if (list && PyList_CheckExact(list)) {
 		failed = PyList_Append(list, data);
 	} else {
 		result = call_method_with(r->chat, r->st->names.collect_incoming_data, data);
@@ -314,7 +329,7 @@ static int finish(struct reading *r, int result)
 		put = -1;
 	Py_CLEAR(r->owner);
 	if (exception) {
-		PyErr_Clear();
+		drop_exception();
 #if PY_VERSION_HEX >= 0x030c0000
 		PyErr_SetRaisedException(exception);
 #else
@@ -324,6 +339,15 @@ static int finish(struct reading *r, int result)
 		return -1;
 	}
 	return put;
+}
+
+static PyObject *go_on_in_python(struct reading *r)
+{
+	PyObject *function = Py_NewRef(r->st->cut), *result;
+
+	result = PyObject_CallFunctionObjArgs(function, r->chat, NULL);
+	Py_DECREF(function);
+	return result;
 }
 
 static PyObject *cut(struct reading *r)
@@ -336,107 +360,114 @@ static PyObject *cut(struct reading *r)
 	while (result == MORE);
 	if (finish(r, result) < 0)
 		return NULL;
-	if (result == PYTHON)
-		return PyObject_CallFunctionObjArgs(r->st->cut, r->chat, NULL);
-	Py_RETURN_NONE;
+	return result == PYTHON ? go_on_in_python(r) : Py_NewRef(Py_None);
 }
 
 /* ---- Reading ---- */
 
-static char *take_buffer(struct state *st, size_t size)
+static struct reading *take_reading(struct state *st, size_t size)
 {
-	if (st->buffer_lent || size > FAST_READ)
-		return PyMem_Malloc(FAST_HEADROOM + size);
-	if (!st->buffer)
-		st->buffer = PyMem_Malloc(FAST_HEADROOM + FAST_READ);
-	st->buffer_lent = st->buffer != NULL;
-	return st->buffer;
-}
+	size_t room = size > ROOM ? size : ROOM;
+	struct reading *r = room == ROOM ? st->spare_reading : NULL;
 
-static void give_buffer(struct state *st, char *buffer)
-{
-	if (buffer == st->buffer)
-		st->buffer_lent = false;
+	if (r)
+		st->spare_reading = NULL;
 	else
-		PyMem_Free(buffer);
+		r = PyMem_Malloc(sizeof(*r) + HEADROOM + room);
+	if (r)
+		*r = (struct reading){ .st = st, .room = room };
+	return r;
 }
 
-static PyObject *read_and_cut(struct reading *r, int fd, size_t size, PyObject *held)
+static void give_back(struct state *st, struct reading *r)
 {
-	size_t before = (size_t)PyBytes_GET_SIZE(held);
-	char *buffer = take_buffer(r->st, size), *data;
-	PyObject *result = DECLINE;
-	ssize_t n;
+	if (r->room == ROOM && !st->spare_reading)
+		st->spare_reading = r;
+	else
+		PyMem_Free(r);
+}
 
-	if (!buffer)
+void fast_readings_done_(struct state *st)
+{
+	PyMem_Free(st->spare_reading);
+	st->spare_reading = NULL;
+}
+
+/* What is to be read, and all that is as usual. */
+struct source {
+	PyObject *chat, *dict, *held;
+	Py_ssize_t size;
+};
+
+static PyObject *read_and_cut(struct state *st, const struct source *from)
+{
+	size_t before = (size_t)PyBytes_GET_SIZE(from->held);
+	struct reading *r = take_reading(st, (size_t)from->size);
+	int fd = fast_socket_(st, from->dict);
+	PyObject *result = DECLINE;
+	ssize_t n = -EAGAIN;
+
+	if (!r)
 		return PyErr_NoMemory();
-	data = buffer + FAST_HEADROOM;
-	n = fast_recv_into_(fd, data, size);
+	if (fd >= 0)
+		n = fast_recv_into_(fd, r->data + HEADROOM, (size_t)from->size);
 	if (n > 0) {
-		memcpy(data - before, PyBytes_AS_STRING(held), before);
-		r->p = data - before;
-		r->end = data + n;
+		memcpy(r->data + HEADROOM - before, PyBytes_AS_STRING(from->held), before);
+		r->chat = from->chat;
+		r->dict = from->dict;
+		r->p = r->data + HEADROOM - before;
+		r->end = r->data + HEADROOM + n;
 		r->had = before > 0;
 		result = cut(r);
 	}
-	give_buffer(r->st, buffer);
+	give_back(st, r);
 	if (n < 0 && n != -EAGAIN)
-		result = PyObject_CallFunction(r->st->read_failed, "Oi", r->chat, (int)-n);
+		result = fast_tell_error_(st->read_failed, from->chat, n);
 	return result;
 }
 
-/* All is as usual: its descriptor; else -1. */
-static int prepare(struct reading *r, Py_ssize_t *ret_size, PyObject **ret_held)
+static bool is_usual(struct state *st, struct source *from)
 {
-	struct state *st = r->st;
-	struct kind *k = fast_kind_(st, Py_TYPE(r->chat));
-	Py_ssize_t cls = k->in_size;
-	PyObject *held;
+	const unsigned needed = OUR_RECV | OUR_IN_BUFFER | OUR_SOCKET;
+	const struct kind *k = fast_kind_(st, Py_TYPE(from->chat));
 
-	if (!(k->ours & OUR_RECV) || !(k->ours & OUR_IN_BUFFER) || reading_of(r->chat))
-		return -1;
-	held = fast_peek_(r->dict, st->names.ac_in_buffer);
-	if (!held || !PyBytes_CheckExact(held) || PyBytes_GET_SIZE(held) > FAST_HEADROOM ||
-	    fast_overrides_(r->dict, st->names.recv) ||
-	    !fast_get_size_(st, r->dict, st->names.ac_in_buffer_size, cls, ret_size) ||
-	    *ret_size > FAST_READ * 16)
-		return -1;
-	*ret_held = held;
-	return fast_socket_(st, r->dict);
+	from->size = k->in_size;
+	return (k->ours & needed) == needed && !reading_of(st, from->chat) &&
+	       !fast_overrides_(from->dict, st->names.recv) &&
+	       fast_get_size_(from->dict, st->names.ac_in_buffer_size, from->size, &from->size) &&
+	       from->size <= MOST;
 }
 
 PyObject *fast_chat_read_(struct state *st, PyObject *const *args, Py_ssize_t count)
 {
-	struct reading r = { .st = st };
-	PyObject *result = DECLINE, *held;
-	Py_ssize_t size;
-	int fd;
+	struct source from = { .chat = count == 1 ? args[0] : NULL };
+	PyObject *result = DECLINE;
 
-	if (count != 1 || !(r.dict = fast_dict_(args[0]))) {
-		PyErr_Clear();
+	from.dict = from.chat ? fast_dict_(from.chat) : NULL;
+	if (!from.dict) {
+		drop_exception();
 		return DECLINE;
 	}
-	r.chat = args[0];
-	fd = prepare(&r, &size, &held);
-	if (fd >= 0) {
-		Py_INCREF(r.chat);
-		Py_INCREF(held);
-		result = read_and_cut(&r, fd, (size_t)size, held);
-		Py_DECREF(held);
-		Py_DECREF(r.chat);
-	}
-	Py_DECREF(r.dict);
+	Py_INCREF(from.chat);
+	if (is_usual(st, &from))
+		from.held = Py_XNewRef(fast_peek_(from.dict, st->names.ac_in_buffer));
+	if (from.held && PyBytes_CheckExact(from.held) && PyBytes_GET_SIZE(from.held) <= HEADROOM)
+		result = read_and_cut(st, &from);
+	Py_XDECREF(from.held);
+	Py_DECREF(from.chat);
+	Py_DECREF(from.dict);
 	return result;
 }
 
 /* async_chat._collect_incoming_data */
 PyObject *fast_collect_(struct state *st, PyObject *const *args, Py_ssize_t count)
 {
-	PyObject *dict = count == 2 ? fast_dict_(args[0]) : NULL, *list;
+	bool plain = count == 2 && fast_kind_(st, Py_TYPE(args[0]))->ours;
+	PyObject *dict = plain ? fast_dict_(args[0]) : NULL, *list;
 	int r = 1;
 
 	if (!dict) {
-		PyErr_Clear();
+		drop_exception();
 		return DECLINE;
 	}
 	list = fast_peek_(dict, st->names.incoming);

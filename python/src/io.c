@@ -1,8 +1,8 @@
 /*
  * io.c — dispatcher.recv and send on a plain socket, and add_channel and del_channel on a plain map.
  *
- * Design: recv and send never wait here. What would have to, and the end of input, are Python's, which
- * asks the socket again; an error cannot be asked for twice and is handed to Python as it is.
+ * Design: recv and send never wait here. What would have to, and the end of input, are Python's,
+ * which asks the socket again; an error cannot be asked for twice and is handed to Python as it is.
  */
 #include "fast.h"
 
@@ -26,18 +26,19 @@ ssize_t fast_send_to_(int fd, const void *buf, size_t len)
 	ssize_t n;
 
 	do
-		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(fd, buf, len, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
 
 static int socket_of(struct state *st, PyObject *channel)
 {
-	PyObject *dict = fast_dict_(channel);
+	bool plain = fast_kind_(st, Py_TYPE(channel))->ours & OUR_SOCKET;
+	PyObject *dict = plain ? fast_dict_(channel) : NULL;
 	int fd;
 
 	if (!dict) {
-		PyErr_Clear();
+		drop_exception();
 		return -1;
 	}
 	fd = fast_socket_(st, dict);
@@ -45,9 +46,14 @@ static int socket_of(struct state *st, PyObject *channel)
 	return fd;
 }
 
-static PyObject *tell_python(PyObject *function, PyObject *channel, ssize_t error)
+PyObject *fast_tell_error_(PyObject *function, PyObject *channel, ssize_t error)
 {
-	return PyObject_CallFunction(function, "Oi", channel, (int)-error);
+	PyObject *r;
+
+	Py_INCREF(function); /* asyncore may be loaded again meanwhile */
+	r = PyObject_CallFunction(function, "Oi", channel, (int)-error);
+	Py_DECREF(function);
+	return r;
 }
 
 /* A buffer of the size asked for is made only where so much comes. */
@@ -87,7 +93,7 @@ PyObject *fast_recv_method_(struct state *st, PyObject *const *args, Py_ssize_t 
 		return data;
 	if (n == 0 || n == -EAGAIN)
 		return DECLINE;
-	return tell_python(st->recv_failed, args[0], n);
+	return fast_tell_error_(st->recv_failed, args[0], n);
 }
 
 PyObject *fast_send_method_(struct state *st, PyObject *const *args, Py_ssize_t count)
@@ -100,7 +106,7 @@ PyObject *fast_send_method_(struct state *st, PyObject *const *args, Py_ssize_t 
 	n = fast_send_to_(fd, PyBytes_AS_STRING(args[1]), (size_t)PyBytes_GET_SIZE(args[1]));
 	if (n >= 0)
 		return PyLong_FromSsize_t(n);
-	return n == -EAGAIN ? DECLINE : tell_python(st->send_failed, args[0], n);
+	return n == -EAGAIN ? DECLINE : fast_tell_error_(st->send_failed, args[0], n);
 }
 
 /* The map and the key of a channel: lent; false: not as usual. */
@@ -123,7 +129,7 @@ static bool place_of(struct state *st, PyObject *const *args, Py_ssize_t count, 
 	}
 	Py_XDECREF(map);
 	Py_XDECREF(key);
-	PyErr_Clear();
+	drop_exception();
 	return false;
 }
 
@@ -134,7 +140,7 @@ PyObject *fast_add_channel_(struct state *st, PyObject *const *args, Py_ssize_t 
 
 	if (!place_of(st, args, count, &map, &key))
 		return DECLINE;
-	r = fast_map_put_(map, key, args[0]);
+	r = fast_map_put_(st, map, key, args[0]);
 	Py_DECREF(map);
 	Py_DECREF(key);
 	if (r < 0)
@@ -152,7 +158,7 @@ PyObject *fast_del_channel_(struct state *st, PyObject *const *args, Py_ssize_t 
 	if (!place_of(st, args, count, &map, &key))
 		return DECLINE;
 	if (fast_peek_(map, key))
-		r = fast_map_remove_(map, key);
+		r = fast_map_remove_(st, map, key);
 	Py_DECREF(map);
 	Py_DECREF(key);
 	if (r < 0 || PyObject_SetAttr(args[0], st->names._fileno, Py_None) < 0)

@@ -1,9 +1,12 @@
 /*
  * kind.c — what a class has from us unchanged, found once for each version of the class.
  *
- * Invariant: a version is given to one class only, and never again; so the type in an entry may be freed.
+ * Invariant: a version is given to one class only, and never again; so the type in a kind may have
+ * been freed. Up to 3.10 sys._clear_type_cache() breaks that, and all is forgotten (look_at_mark).
  */
 #include "fast.h"
+
+#include <string.h>
 
 struct row {
 	PyObject *found, *original;
@@ -32,7 +35,8 @@ static unsigned predicates(struct state *st, PyTypeObject *type)
 {
 	PyObject *readable = find(type, st->names.readable);
 	PyObject *writable = find(type, st->names.writable);
-	unsigned ours = 0;
+	PyObject *socket = find(type, st->names.socket);
+	unsigned ours = !socket || socket == st->our_socket ? OUR_SOCKET : 0;
 
 	if (readable && (readable == st->our_readable || readable == st->our_chat_readable))
 		ours |= OUR_READABLE;
@@ -78,16 +82,63 @@ static bool is_plain(struct state *st, PyTypeObject *type)
 	       find(type, st->names.__setattr__) == st->object_setattr;
 }
 
+#ifdef WITH_VERSIONS_GIVEN_ANEW
+static PyType_Slot slots[] = { { 0, NULL } };
+
+static PyType_Spec mark = {
+	.name = "_asyncore.mark",
+	.basicsize = sizeof(PyObject),
+	.flags = Py_TPFLAGS_DEFAULT | OURS_ALONE,
+	.slots = slots,
+};
+
+static int make_mark(struct state *st)
+{
+	st->mark = (PyTypeObject *)PyType_FromSpec(&mark);
+	return st->mark ? 0 : -1;
+}
+
+/* Our mark has lost its version: so has every class, and others may have them soon. */
+static void look_at_mark(struct state *st)
+{
+	if (type_version(st->mark))
+		return;
+	memset(st->kinds, 0, sizeof(st->kinds));
+	st->socket_version = 0;
+	st->clearings++;
+	find(st->mark, st->names.recv); /* this gives it one */
+}
+#else
+static int make_mark(struct state *st)
+{
+	(void)st;
+	return 0;
+}
+
+static void look_at_mark(struct state *st)
+{
+	(void)st;
+}
+#endif
+
+int fast_kind_init_(struct state *st)
+{
+	st->object_getattribute = Py_XNewRef(find(&PyBaseObject_Type, st->names.__getattribute__));
+	st->object_setattr = Py_XNewRef(find(&PyBaseObject_Type, st->names.__setattr__));
+	return make_mark(st);
+}
+
 struct kind *fast_kind_(struct state *st, PyTypeObject *type)
 {
-	struct kind *k = &st->kinds[((uintptr_t)type >> 5) % KINDS];
+	struct kind *k = &st->kinds[((uintptr_t)type >> 5) % KINDS], now = { .type = type };
 
-	if (k->type == type && fast_kind_holds_(k))
+	look_at_mark(st);
+	if (k->type == type && k->version && type_version(type) == k->version)
 		return k;
-	k->type = type;
-	k->ours = is_plain(st, type) ? predicates(st, type) | methods(st, type) : 0;
-	k->in_size = size_of(type, st->names.ac_in_buffer_size);
-	k->out_size = size_of(type, st->names.ac_out_buffer_size);
-	k->version = type_version(type);
+	now.ours = is_plain(st, type) ? predicates(st, type) | methods(st, type) : 0;
+	now.in_size = size_of(type, st->names.ac_in_buffer_size);
+	now.out_size = size_of(type, st->names.ac_out_buffer_size);
+	now.version = type_version(type);
+	*k = now;
 	return k;
 }

@@ -15,6 +15,7 @@ struct method {
 	PyObject *owner; /* our module, which holds the state */
 	PyObject *function;
 	fast_fn *fn;
+	unsigned attachment;
 };
 
 PyObject fast_decline_;
@@ -24,7 +25,7 @@ static PyObject *call(PyObject *self, PyObject *const *args, size_t flags, PyObj
 	struct method *m = (struct method *)self;
 	PyObject *r = DECLINE;
 
-	if (!keywords && m->st->attached)
+	if (!keywords && m->st->attached && m->attachment == m->st->attachment)
 		r = m->fn(m->st, args, PyVectorcall_NARGS(flags));
 	return r == DECLINE ? PyObject_Vectorcall(m->function, args, flags, keywords) : r;
 }
@@ -37,7 +38,8 @@ static PyObject *bind_to(PyObject *self, PyObject *obj, PyObject *type)
 
 static bool is_own(PyObject *name)
 {
-	static const char *const own[] = { "__class__", "__get__", "__call__", "__repr__" };
+	static const char *const own[] = { "__class__", "__get__",    "__call__",
+		                           "__repr__",  "__reduce__", "__reduce_ex__" };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (PyUnicode_CompareWithASCIIString(name, own[i]) == 0)
@@ -75,6 +77,19 @@ static PyObject *represent(PyObject *self)
 	return text;
 }
 
+/* Pickled and copied as functions are, by name. */
+static PyObject *reduce(PyObject *self, PyObject *unused)
+{
+	(void)unused;
+	return PyObject_GetAttrString(((struct method *)self)->function, "__qualname__");
+}
+
+static PyMethodDef methods[] = {
+	{ "__reduce__", reduce, METH_NOARGS, NULL },
+	{ "__reduce_ex__", reduce, METH_O, NULL },
+	{ NULL, NULL, 0, NULL },
+};
+
 static int traverse(PyObject *self, visitproc visit, void *arg)
 {
 	struct method *m = (struct method *)self;
@@ -110,17 +125,22 @@ static PyType_Slot slots[] = {
 #if PY_VERSION_HEX >= 0x03090000
 	{ Py_tp_members, members },
 #endif
-	{ Py_tp_call, PyVectorcall_Call }, { Py_tp_descr_get, bind_to },
-	{ Py_tp_getattro, get_attribute }, { Py_tp_setattro, set_attribute },
-	{ Py_tp_repr, represent },         { Py_tp_traverse, traverse },
-	{ Py_tp_dealloc, dealloc },        { 0, NULL },
+	{ Py_tp_methods, methods },
+	{ Py_tp_call, PyVectorcall_Call },
+	{ Py_tp_descr_get, bind_to },
+	{ Py_tp_getattro, get_attribute },
+	{ Py_tp_setattro, set_attribute },
+	{ Py_tp_repr, represent },
+	{ Py_tp_traverse, traverse },
+	{ Py_tp_dealloc, dealloc },
+	{ 0, NULL },
 };
 
 static PyType_Spec spec = {
 	.name = "_asyncore.function",
 	.basicsize = sizeof(struct method),
 	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
-	         Py_TPFLAGS_METHOD_DESCRIPTOR,
+	         Py_TPFLAGS_METHOD_DESCRIPTOR | OURS_ALONE,
 	.slots = slots,
 };
 
@@ -147,11 +167,7 @@ PyObject *fast_method_(struct state *st, PyObject *function, fast_fn *fn)
 	m->owner = Py_NewRef(st->self);
 	m->function = Py_NewRef(function);
 	m->fn = fn;
+	m->attachment = st->attachment;
 	PyObject_GC_Track((PyObject *)m);
 	return (PyObject *)m;
-}
-
-PyObject *fast_method_function_(PyObject *method)
-{
-	return ((struct method *)method)->function;
 }

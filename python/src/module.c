@@ -1,7 +1,8 @@
-/* module.c — the module _asyncore: asyncore and asynchat hand it their functions and classes when they are imported. */
+/*
+ * module.c — the module _asyncore: asyncore and asynchat hand it their functions and classes when
+ * they are imported.
+ */
 #include "fast.h"
-
-#include <string.h>
 
 #define FEW 8
 
@@ -90,33 +91,6 @@ static int follow(struct state *st, PyObject *cls, PyObject *dict, const struct 
 
 #define FOLLOW(st, cls, dict, list) follow(st, cls, dict, list, sizeof(list) / sizeof((list)[0]))
 
-/* ---- Sockets ---- */
-
-static int learn_sockets(struct state *st, PyObject *type)
-{
-	PyObject *sock = PyObject_CallNoArgs(type), *fd, *closed;
-	int number;
-
-	st->socket_type = (PyTypeObject *)Py_NewRef(type);
-	Py_XSETREF(st->socket_recv, Py_XNewRef(_PyType_Lookup(st->socket_type, st->names.recv)));
-	Py_XSETREF(st->socket_send, Py_XNewRef(_PyType_Lookup(st->socket_type, st->names.send)));
-	if (!sock) {
-		PyErr_Clear(); /* no descriptor left, or not allowed: sockets are asked in Python */
-		return 0;
-	}
-	fd = call_method(sock, st->names.fileno);
-	if (fd) {
-		memcpy(&number, (char *)sock + sizeof(PyObject), sizeof(number));
-		if (PyLong_AsLong(fd) == number)
-			st->socket_fd_at = sizeof(PyObject);
-	}
-	closed = PyObject_CallMethod(sock, "close", NULL);
-	Py_XDECREF(fd);
-	Py_XDECREF(closed);
-	Py_DECREF(sock);
-	return PyErr_Occurred() ? -1 : 0;
-}
-
 /* ---- asyncore ---- */
 
 static int add_original(struct state *st, int guard, const char *name)
@@ -200,12 +174,14 @@ static int take_asyncore(struct state *st, PyObject *cls)
 		{ "_recv_failed", &st->recv_failed }, { "_send_failed", &st->send_failed },
 	};
 	PyObject *socket = original(st->globals, "socket");
-	PyObject *type = socket ? PyObject_GetAttrString(socket, "socket") : NULL;
-	int r = type ? learn_sockets(st, type) : -1;
+	PyObject *type = socket ? PyObject_GetAttr(socket, st->names.socket) : NULL;
 
 	Py_XDECREF(socket);
-	Py_XDECREF(type);
-	if (r < 0 || KEEP(st->globals, kept) < 0 || take_dispatcher(st, cls) < 0 ||
+	if (!type)
+		return -1;
+	fast_learn_sockets_(st, type);
+	Py_DECREF(type);
+	if (KEEP(st->globals, kept) < 0 || take_dispatcher(st, cls) < 0 ||
 	    REPLACE(st, st->globals, st->globals, functions) < 0)
 		return -1;
 	if (PyDict_SetItemString(st->globals, "poll3", PyDict_GetItemString(st->globals, "poll2")) <
@@ -217,8 +193,8 @@ static int take_asyncore(struct state *st, PyObject *cls)
 static void let_go(struct state *st)
 {
 	st->attached = false;
-	for (int i = 0; i < GUARDS; i++)
-		Py_CLEAR(st->guards[i].dict);
+	st->attachment++;
+	fast_unguard_(st);
 	while (st->original_count) {
 		Py_CLEAR(st->originals[--st->original_count].value);
 		Py_CLEAR(st->originals[st->original_count].name);
@@ -226,12 +202,23 @@ static void let_go(struct state *st)
 	Py_CLEAR(st->socket_type);
 }
 
+/* Its globals and its class; false: raised. */
+static bool parse(PyObject *args, PyObject **ret_globals, PyObject **ret_cls)
+{
+	if (!PyArg_ParseTuple(args, "O!O!", &PyDict_Type, ret_globals, &PyType_Type, ret_cls))
+		return false;
+	if (PyType_HasFeature((PyTypeObject *)*ret_cls, Py_TPFLAGS_HEAPTYPE))
+		return true;
+	PyErr_SetString(PyExc_TypeError, "a class of Python's is needed");
+	return false;
+}
+
 static PyObject *attach(PyObject *module, PyObject *args)
 {
 	struct state *st = state_of(module);
 	PyObject *globals, *cls;
 
-	if (!PyArg_ParseTuple(args, "O!O!", &PyDict_Type, &globals, &PyType_Type, &cls))
+	if (!parse(args, &globals, &cls))
 		return NULL;
 	let_go(st); /* of what it was before it was loaded again */
 	Py_XSETREF(st->globals, Py_NewRef(globals));
@@ -242,6 +229,19 @@ static PyObject *attach(PyObject *module, PyObject *args)
 }
 
 /* ---- asynchat ---- */
+
+/* Only of this one is it known where its length stands. */
+static int take_deque(struct state *st)
+{
+	PyObject *module = PyImport_ImportModule("_collections");
+	PyObject *type = module ? PyObject_GetAttrString(module, "deque") : NULL;
+
+	Py_XDECREF(module);
+	if (!type)
+		return -1;
+	Py_XSETREF(st->deque_type, (PyTypeObject *)type);
+	return 0;
+}
 
 static int take_chat(struct state *st, PyObject *globals, PyObject *cls)
 {
@@ -259,6 +259,7 @@ static int take_chat(struct state *st, PyObject *globals, PyObject *cls)
 	const struct kept of_class[] = {
 		{ "producer_fifo", &st->our_fifo },
 		{ "ac_in_buffer", &st->our_in_buffer },
+		{ "socket", &st->our_socket },
 		{ "readable", &st->our_chat_readable },
 		{ "writable", &st->our_chat_writable },
 		{ "handle_read", &st->our_chat_read },
@@ -273,10 +274,8 @@ static int take_chat(struct state *st, PyObject *globals, PyObject *cls)
 		{ "_send_failed", &st->chat_send_failed },
 	};
 	PyObject *dict = ((PyTypeObject *)cls)->tp_dict;
-	PyObject *deque = original(globals, "deque");
 
-	Py_XSETREF(st->deque_type, (PyTypeObject *)deque);
-	if (!deque || REPLACE(st, cls, dict, functions) < 0 ||
+	if (take_deque(st) < 0 || REPLACE(st, cls, dict, functions) < 0 ||
 	    FOLLOW(st, cls, dict, attributes) < 0)
 		return -1;
 	return KEEP(dict, of_class) < 0 ? -1 : KEEP(globals, of_module);
@@ -287,7 +286,7 @@ static PyObject *attach_chat(PyObject *module, PyObject *args)
 	struct state *st = state_of(module);
 	PyObject *globals, *cls;
 
-	if (!PyArg_ParseTuple(args, "O!O!", &PyDict_Type, &globals, &PyType_Type, &cls))
+	if (!parse(args, &globals, &cls))
 		return NULL;
 	if (!st->attached) {
 		PyErr_SetString(PyExc_RuntimeError, "asyncore is not attached");
@@ -302,14 +301,12 @@ static PyObject *set_few(PyObject *module, PyObject *arg)
 {
 	struct state *st = state_of(module);
 	Py_ssize_t few = PyLong_AsSsize_t(arg);
-	PyObject *before = PyLong_FromSize_t(st->few);
+	size_t before = st->few;
 
-	if (few < 0 && PyErr_Occurred()) {
-		Py_XDECREF(before);
+	if (few < 0 && PyErr_Occurred())
 		return NULL;
-	}
 	st->few = (size_t)few;
-	return before;
+	return PyLong_FromSize_t(before);
 }
 
 static PyMethodDef methods[] = {
@@ -342,12 +339,9 @@ static int exec(PyObject *module)
 	st->few = FEW;
 	st->watcher = -1;
 	if (init_names(st) < 0 || fast_method_type_(st) < 0 || fast_attribute_type_(st) < 0 ||
-	    fast_follow_init_(st) < 0)
+	    fast_kind_init_(st) < 0 || fast_follow_init_(st) < 0)
 		return -1;
 	st->empty = PyBytes_FromStringAndSize(NULL, 0);
-	st->object_getattribute =
-		Py_XNewRef(_PyType_Lookup(&PyBaseObject_Type, st->names.__getattribute__));
-	st->object_setattr = Py_XNewRef(_PyType_Lookup(&PyBaseObject_Type, st->names.__setattr__));
 	return st->empty ? 0 : -1;
 }
 
@@ -364,6 +358,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
 	Py_VISIT(st->attribute_type);
 	Py_VISIT(st->deque_type);
 	Py_VISIT(st->socket_type);
+	Py_VISIT(st->mark);
 	for (int i = 0; i < GUARDS; i++)
 		Py_VISIT(st->guards[i].dict);
 	for (int i = 0; i < st->original_count; i++)
@@ -384,6 +379,7 @@ static int clear(PyObject *module)
 	Py_CLEAR(st->method_type);
 	Py_CLEAR(st->attribute_type);
 	Py_CLEAR(st->deque_type);
+	Py_CLEAR(st->mark);
 	return 0;
 }
 
@@ -397,12 +393,15 @@ static void destroy(void *module)
 #define X(name) Py_CLEAR(st->names.name);
 	FAST_NAMES(X)
 #undef X
-	PyMem_Free(st->buffer);
-	st->buffer = NULL;
+	fast_readings_done_(st);
 }
 
 static PyModuleDef_Slot slots[] = {
 	{ Py_mod_exec, exec },
+#ifdef Py_mod_multiple_interpreters
+	/* with one GIL: what the library keeps for the process has no lock */
+	{ Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED },
+#endif
 	{ 0, NULL },
 };
 

@@ -1,10 +1,10 @@
 /*
  * output.c — async_chat.push and initiate_send.
  *
- * Design: what is pushed while nothing waits is sent from where it is, and stands in producer_fifo only if
- * the kernel does not take all of it. Producers, empty strings, the mark to close and errors are Python's.
- * With ac_cork what is pushed stays in producer_fifo until the chat has handled all it has read; then the
- * strings at its beginning leave in one piece.
+ * Design: what is pushed while nothing waits is sent from where it is, and stands in producer_fifo
+ * only if the kernel does not take all of it. Producers, empty strings, the mark to close and errors
+ * are Python's. With ac_cork what is pushed stays in producer_fifo until the chat has handled all it
+ * has read; then the strings at its beginning leave in one piece.
  */
 #include "fast.h"
 
@@ -13,9 +13,8 @@
 
 struct chat {
 	struct state *st;
-	PyObject *self, *dict, *fifo; /* fifo is lent */
-	Py_ssize_t most;              /* ac_out_buffer_size */
-	int fd;
+	PyObject *self, *dict, *fifo;
+	Py_ssize_t most; /* ac_out_buffer_size */
 	unsigned ours;
 	bool connected;
 };
@@ -23,25 +22,38 @@ struct chat {
 /* False: not as usual, and nothing is held. Whether it is connected is told. */
 static bool open_chat(struct chat *c, struct state *st, PyObject *self)
 {
-	const unsigned needed = OUR_SEND | OUR_FIFO;
+	const unsigned needed = OUR_SEND | OUR_FIFO | OUR_STATE | OUR_SOCKET;
 	struct kind *k = fast_kind_(st, Py_TYPE(self));
 
 	c->st = st;
 	c->self = self;
 	c->ours = k->ours;
-	if ((k->ours & needed) != needed || !(c->dict = fast_dict_(self)))
+	if ((k->ours & needed) != needed)
 		return false;
-	c->fifo = fast_peek_(c->dict, st->names.producer_fifo);
-	c->connected = fast_peek_(c->dict, st->names.connected) == Py_True;
-	c->fd = fast_socket_(st, c->dict);
-	if (c->fifo && Py_TYPE(c->fifo) == st->deque_type && c->fd >= 0 &&
-	    !fast_overrides_(c->dict, st->names.send) &&
-	    fast_get_size_(st, c->dict, st->names.ac_out_buffer_size, k->out_size, &c->most)) {
-		Py_INCREF(c->fifo);
-		return true;
+	c->most = k->out_size;
+	c->dict = fast_dict_(self);
+	if (!c->dict) {
+		drop_exception();
+		return false;
 	}
+	c->connected = fast_peek_(c->dict, st->names.connected) == Py_True;
+	c->fifo = Py_XNewRef(fast_peek_(c->dict, st->names.producer_fifo));
+	if (c->fifo && Py_TYPE(c->fifo) == st->deque_type &&
+	    !fast_overrides_(c->dict, st->names.send) &&
+	    fast_get_size_(c->dict, st->names.ac_out_buffer_size, c->most, &c->most) &&
+	    fast_socket_(st, c->dict) >= 0)
+		return true;
+	Py_XDECREF(c->fifo);
 	Py_DECREF(c->dict);
 	return false;
+}
+
+/* Its descriptor is asked for when all else is there: what ran meanwhile may have closed it. */
+static ssize_t send_some(struct chat *c, const char *data, size_t len)
+{
+	int fd = fast_socket_(c->st, c->dict);
+
+	return fd < 0 ? -EAGAIN : fast_send_to_(fd, data, len);
 }
 
 static void close_chat(struct chat *c)
@@ -55,7 +67,7 @@ static int append(struct chat *c, PyObject *item)
 	PyObject *r = call_method_with(c->fifo, c->st->names.append, item);
 
 	Py_XDECREF(r);
-	fast_touch_(c->self);
+	fast_touch_(c->st, c->self);
 	return r ? 0 : -1;
 }
 
@@ -69,7 +81,7 @@ static PyObject *as_none(int r)
 /* What dispatcher.send does with an error, and initiate_send with what that raises. */
 static PyObject *failed(struct chat *c, ssize_t error)
 {
-	return PyObject_CallFunction(c->st->chat_send_failed, "Oi", c->self, (int)-error);
+	return fast_tell_error_(c->st->chat_send_failed, c->self, error);
 }
 
 /* The first in the queue, of which n bytes are sent. */
@@ -78,7 +90,7 @@ static int take_off(struct chat *c, PyObject *first, Py_ssize_t n)
 	PyObject *rest;
 	int r;
 
-	fast_touch_(c->self);
+	fast_touch_(c->st, c->self);
 	if (n == PyBytes_GET_SIZE(first)) {
 		first = call_method(c->fifo, c->st->names.popleft);
 		Py_XDECREF(first);
@@ -100,8 +112,7 @@ static PyObject *send_first(struct chat *c)
 		return NULL;
 	if (PyBytes_CheckExact(first) && PyBytes_GET_SIZE(first) > 0) {
 		len = PyBytes_GET_SIZE(first);
-		n = fast_send_to_(c->fd, PyBytes_AS_STRING(first),
-		                  (size_t)(len < c->most ? len : c->most));
+		n = send_some(c, PyBytes_AS_STRING(first), (size_t)(len < c->most ? len : c->most));
 		if (n > 0)
 			r = as_none(take_off(c, first, n));
 		else if (n < 0 && n != -EAGAIN)
@@ -129,6 +140,7 @@ static size_t join(struct chat *c, char *into)
 		Py_DECREF(item);
 	}
 	Py_XDECREF(items);
+	drop_exception();
 	return len;
 }
 
@@ -139,7 +151,8 @@ static int take_off_all(struct chat *c, size_t n)
 
 	while (r == 0 && n > 0) {
 		PyObject *first = PySequence_GetItem(c->fifo, 0);
-		size_t len = first ? (size_t)PyBytes_GET_SIZE(first) : 0;
+		size_t len =
+			first && PyBytes_CheckExact(first) ? (size_t)PyBytes_GET_SIZE(first) : n;
 
 		r = first ? take_off(c, first, (Py_ssize_t)(n < len ? n : len)) : -1;
 		n -= n < len ? n : len;
@@ -152,7 +165,7 @@ static PyObject *send_joined(struct chat *c)
 {
 	char *piece = PyMem_Malloc(PIECE);
 	size_t len = piece ? join(c, piece) : 0;
-	ssize_t n = len ? fast_send_to_(c->fd, piece, len) : -EAGAIN;
+	ssize_t n = len ? send_some(c, piece, len) : -EAGAIN;
 	PyObject *r = DECLINE;
 
 	PyMem_Free(piece);
@@ -172,15 +185,15 @@ void fast_uncork_(struct state *st, PyObject *chat)
 	ssize_t n;
 
 	if (!st->attached || !(fast_kind_(st, Py_TYPE(chat))->ours & WITH_CORK) ||
-	    !fast_is_corked_(chat) || !open_chat(&c, st, chat))
+	    !fast_is_corked_(st, chat) || !open_chat(&c, st, chat))
 		return;
 	piece = PyMem_Malloc(PIECE);
 	while (piece && (len = join(&c, piece)) > 0) {
-		n = fast_send_to_(c.fd, piece, len);
+		n = send_some(&c, piece, len);
 		if (n <= 0 || take_off_all(&c, (size_t)n) < 0)
 			break;
 	}
-	PyErr_Clear();
+	drop_exception();
 	PyMem_Free(piece);
 	close_chat(&c);
 }
@@ -208,7 +221,7 @@ PyObject *fast_initiate_send_(struct state *st, PyObject *const *args, Py_ssize_
 static PyObject *send_now(struct chat *c, PyObject *data)
 {
 	Py_ssize_t len = PyBytes_GET_SIZE(data);
-	ssize_t n = fast_send_to_(c->fd, PyBytes_AS_STRING(data), (size_t)len);
+	ssize_t n = send_some(c, PyBytes_AS_STRING(data), (size_t)len);
 	PyObject *rest, *r;
 
 	if (n == len)
@@ -229,7 +242,7 @@ static PyObject *send_now(struct chat *c, PyObject *data)
 
 static PyObject *push(struct chat *c, PyObject *data)
 {
-	if (c->ours & WITH_CORK && fast_is_corked_(c->self))
+	if (c->ours & WITH_CORK && fast_is_corked_(c->st, c->self))
 		return as_none(append(c, data));
 	if (PyObject_Size(c->fifo) == 0 && c->ours & OUR_INITIATE_SEND &&
 	    !fast_overrides_(c->dict, c->st->names.initiate_send))

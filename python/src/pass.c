@@ -1,19 +1,22 @@
 /*
  * pass.c — one pass over a map: poll and poll2.
  *
- * Design: the map is followed, everybody asked, the poller waited for; what is ready is put in the order of
- * the map and served from there. Descriptors the poller cannot take, and answers select would not give, go
- * the way of Python with the lists that have been made already.
+ * Design: the map is followed, everybody asked, the poller waited for; what is ready is put in the
+ * order of the map and served from there. Descriptors the poller cannot take, answers select would
+ * not give, and a map for which another thread has begun to wait meanwhile, go the way of Python with
+ * the answers that have been given already.
  */
 #include "fast.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
 #define RARELY 8 /* a descriptor is looked at in one of so many passes */
-#define FAR 1e9
+#define FAR 1e9  /* s: for longer Python knows what to say */
+#define FEW 32
 
 struct ready {
 	uint64_t order;
@@ -25,9 +28,10 @@ struct pass {
 	struct state *st;
 	struct watch *w;
 	PyObject *map, *timeout; /* as it was given; poll2: in milliseconds */
+	PyObject *python;        /* what goes its way */
 	int64_t ns;              /* -1: for ever */
 	enum fast_mode mode;
-	struct ready few[32], *ready;
+	struct ready few[FEW], *ready;
 	size_t count;
 };
 
@@ -41,8 +45,10 @@ static bool seconds_of(PyObject *timeout, double *ret)
 		*ret = PyLong_AsDouble(timeout);
 	else
 		return false;
-	if (*ret == -1.0 && PyErr_Occurred())
+	if (*ret == -1.0 && PyErr_Occurred()) {
 		PyErr_Clear();
+		return false;
+	}
 	return fabs(*ret) < FAR;
 }
 
@@ -51,19 +57,19 @@ static bool take_timeout(struct pass *p, PyObject *timeout)
 {
 	double s = 0;
 
-	if (timeout != Py_None && !seconds_of(timeout, &s))
-		return false;
 	if (timeout == Py_None) {
 		p->ns = -1;
+	} else if (!seconds_of(timeout, &s)) {
+		return false;
 	} else if (p->mode == BY_POLL) {
 		p->ns = (int64_t)(s * 1000) * 1000000;
-		p->timeout = PyLong_FromLong((long)(s * 1000));
+		p->timeout = fabs(s * 1000) < INT_MAX ? PyLong_FromLong((long)(s * 1000)) : NULL;
 		return p->timeout != NULL;
 	} else {
 		p->ns = ac_ns_(s);
 	}
 	p->timeout = Py_NewRef(timeout);
-	return p->mode == BY_POLL || timeout == Py_None || s >= 0;
+	return timeout == Py_None || s >= 0;
 }
 
 static bool begin(struct pass *p, struct state *st, PyObject *const *args, Py_ssize_t count)
@@ -92,7 +98,35 @@ static void end(struct pass *p)
 	Py_XDECREF(p->timeout);
 }
 
+/* ---- Room for what is ready ---- */
+
+static int make_room(struct pass *p, size_t room)
+{
+	struct ready *ready = room > FEW ? PyMem_New(struct ready, room) : p->few;
+
+	if (!ready) {
+		PyErr_NoMemory();
+		return -1;
+	}
+	if (p->ready != p->few)
+		PyMem_Free(p->ready);
+	p->ready = ready;
+	p->count = 0;
+	return 0;
+}
+
 /* ---- Python's way, with what everybody has answered ---- */
+
+/* Lists are made of this: to make them may run Python, and then there are no entries to go along. */
+static int take_wants(struct pass *p)
+{
+	if (make_room(p, p->w->count) < 0)
+		return -1;
+	for (struct entry *e = p->w->first; e; e = e->next)
+		if (e->want)
+			p->ready[p->count++] = (struct ready){ e->order, e->fd, 0, e->want };
+	return 0;
+}
 
 static int append(PyObject *list, PyObject *item)
 {
@@ -102,44 +136,56 @@ static int append(PyObject *list, PyObject *item)
 	return r;
 }
 
+static PyObject *who_want(struct pass *p, unsigned what)
+{
+	PyObject *list = PyList_New(0);
+
+	for (size_t i = 0; list && i < p->count; i++)
+		if (p->ready[i].want & what && append(list, PyLong_FromLong(p->ready[i].fd)) < 0)
+			Py_CLEAR(list);
+	return list;
+}
+
 static PyObject *select_way(struct pass *p)
 {
-	PyObject *lists[3] = { PyList_New(0), PyList_New(0), PyList_New(0) }, *r = NULL;
-	bool ok = lists[0] && lists[1] && lists[2];
+	PyObject *r = who_want(p, WANT_R), *w = r ? who_want(p, WANT_W) : NULL;
+	PyObject *e = w ? who_want(p, WANT_E) : NULL, *result = NULL;
 
-	for (struct entry *e = p->w->first; ok && e; e = e->next)
-		for (int i = 0; ok && i < 3; i++)
-			if (e->want & 1 << i)
-				ok = append(lists[i], PyLong_FromLong(e->fd)) == 0;
-	if (ok)
-		r = PyObject_CallFunctionObjArgs(p->st->select_pass, lists[0], lists[1], lists[2],
-		                                 p->timeout, p->map, NULL);
-	for (int i = 0; i < 3; i++)
-		Py_XDECREF(lists[i]);
-	return r;
+	if (e)
+		result = PyObject_CallFunctionObjArgs(p->python, r, w, e, p->timeout, p->map, NULL);
+	Py_XDECREF(r);
+	Py_XDECREF(w);
+	Py_XDECREF(e);
+	return result;
 }
 
 static PyObject *poll_way(struct pass *p)
 {
 	enum { IN = 1, PRI = 2, OUT = 4 }; /* Linux */
 	PyObject *list = PyList_New(0), *r = NULL;
-	bool ok = list != NULL;
 
-	for (struct entry *e = p->w->first; ok && e; e = e->next) {
-		int flags = (e->want & WANT_R ? IN | PRI : 0) | (e->want & WANT_W ? OUT : 0);
+	for (size_t i = 0; list && i < p->count; i++) {
+		unsigned want = p->ready[i].want;
+		int flags = (want & WANT_R ? IN | PRI : 0) | (want & WANT_W ? OUT : 0);
 
-		if (flags)
-			ok = append(list, Py_BuildValue("(ii)", e->fd, flags)) == 0;
+		if (flags && append(list, Py_BuildValue("(ii)", p->ready[i].fd, flags)) < 0)
+			Py_CLEAR(list);
 	}
-	if (ok)
-		r = PyObject_CallFunctionObjArgs(p->st->poll_pass, list, p->timeout, p->map, NULL);
+	if (list)
+		r = PyObject_CallFunctionObjArgs(p->python, list, p->timeout, p->map, NULL);
 	Py_XDECREF(list);
 	return r;
 }
 
 static PyObject *python_way(struct pass *p)
 {
-	return p->mode == BY_POLL ? poll_way(p) : select_way(p);
+	PyObject *r = NULL;
+
+	p->python = Py_NewRef(p->mode == BY_POLL ? p->st->poll_pass : p->st->select_pass);
+	if (take_wants(p) == 0)
+		r = p->mode == BY_POLL ? poll_way(p) : select_way(p);
+	Py_DECREF(p->python);
+	return r;
 }
 
 /* ---- Waiting ---- */
@@ -150,19 +196,23 @@ static int wait_once(struct watch *w, int64_t ns)
 	PyThreadState *others;
 	int n;
 
+	if (!poller || w->waiting) /* since it was asked who wants what */
+		return -EBUSY;
 	if (ns == 0)
 		return poller->cls->wait(poller, 0);
-	w->waiting++;
+	w->waiting = 1;
 	others = PyEval_SaveThread();
 	n = poller->cls->wait(poller, ns);
 	PyEval_RestoreThread(others);
-	if (--w->waiting == 0)
-		fast_woken_(w);
+	w->waiting = 0;
+	fast_woken_(w);
 	return n;
 }
 
-/* Signals are handled where they come, and do not shorten the wait, unless a handler changes the map: then there may
- * be nobody left to wait for. -1: raised; -2: Python's way. */
+/*
+ * Signals are handled where they come, and do not shorten the wait, unless a handler changes the map:
+ * then there may be nobody left to wait for. -1: raised; -2: Python's way.
+ */
 static int wait_for(struct pass *p)
 {
 	uint64_t changes = p->w->changes;
@@ -239,26 +289,24 @@ static void sort(struct pass *p)
 		}
 }
 
+static unsigned always_ready(const struct entry *e)
+{
+	return (e->want & WANT_R ? AC_IN : 0u) | (e->want & WANT_W ? AC_OUT : 0u);
+}
+
 /* -1: raised; 0: Python's way; 1: taken */
 static int take_all(struct pass *p, int n)
 {
-	size_t room = (size_t)n + p->w->always;
 	bool ok = true;
 
-	p->ready = room > 32 ? PyMem_New(struct ready, room) : p->few;
-	if (!p->ready) {
-		p->ready = p->few;
-		PyErr_NoMemory();
+	if (make_room(p, (size_t)n + p->w->always) < 0)
 		return -1;
-	}
 	for (int i = 0; ok && i < n; i++)
 		ok = take(p, &p->w->poller->found[i]);
 	if (p->w->always)
 		for (struct entry *e = p->w->first; e; e = e->next)
 			if (e->always && e->want)
-				note(p, e,
-				     (e->want & WANT_R ? AC_IN : 0u) |
-				             (e->want & WANT_W ? AC_OUT : 0u));
+				note(p, e, always_ready(e));
 	sort(p);
 	return ok;
 }
@@ -281,12 +329,16 @@ static PyObject *who(struct pass *p, int fd)
 static int serve_one(struct pass *p, struct ready *r, enum fast_event event)
 {
 	PyObject *obj = who(p, r->fd);
+	PyTypeObject *type;
 	int result = 0;
 
 	if (!obj)
 		return PyErr_Occurred() ? -1 : 0;
+	type = Py_TYPE(obj);
 	result = p->mode == BY_POLL ? fast_steps_(p->st, obj, r->events)
 	                            : fast_fire_(p->st, obj, event);
+	if (Py_TYPE(obj) != type) /* self.__class__ = … */
+		fast_touch_(p->st, obj);
 	Py_DECREF(obj);
 	return result;
 }
@@ -358,8 +410,10 @@ static PyObject *pass_over(struct pass *p)
 		return NULL;
 	if (w->dead)
 		Py_RETURN_NONE;
-	if (!w->poller && fast_poller_(w) < 0)
+	/* Who was asked may have called us for the same map. */
+	if (!w->waiting && (!w->poller || w->redo) && fast_poller_(w) < 0)
 		return NULL;
+	set_mode(w, p->mode);
 	return wait_and_serve(p);
 }
 
@@ -389,6 +443,8 @@ static PyObject *one_pass(struct state *st, PyObject *const *args, Py_ssize_t co
 	p.ready = p.few;
 	if (begin(&p, st, args, count))
 		r = run(&p);
+	else
+		drop_exception();
 	end(&p);
 	return r;
 }

@@ -1,15 +1,14 @@
 /*
  * want.c — who wants what, and what the poller is told of it.
  *
- * Design: a channel is quiet if its class, and itself, answer readable() and writable() as ours do; then the
- * answer depends on a few attributes that are followed, and is kept. Anybody else is asked in every pass, in
- * the order of the map. A queue that somebody else holds too may change at any time: such a chat is looked
- * at in every pass until it is let go.
+ * Design: a channel is quiet if its class, and itself, answer readable() and writable() as ours do;
+ * then the answer depends on a few attributes that are followed, and is kept. Anybody else is asked
+ * in every pass, in the order of the map. A queue that somebody else holds too may change at any
+ * time: such a chat is looked at in every pass until it is let go.
  */
 #include "fast.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #define OFTEN 250000000 /* ns: all are looked at at most so often */
 #define TOKEN(e) ((uint64_t)(e)->generation << 32 | (uint32_t)(e)->fd)
@@ -34,8 +33,8 @@ struct answer {
 /* 1: it has something to send or waits for its connection; -1: not as usual. */
 static int chat_is_writable(struct state *st, PyObject *dict, struct answer *a)
 {
-	PyObject *fifo = fast_peek_(dict, st->names.producer_fifo);
 	int connected = plain_truth(fast_peek_(dict, st->names.connected));
+	PyObject *fifo = fast_peek_(dict, st->names.producer_fifo);
 
 	if (!fifo || Py_TYPE(fifo) != st->deque_type || connected < 0)
 		return -1;
@@ -56,7 +55,7 @@ static bool answer_of(struct state *st, PyObject *obj, unsigned ours, struct ans
 	int accepting = -1, writable = 1;
 
 	if (!dict) {
-		PyErr_Clear();
+		drop_exception();
 		return false;
 	}
 	if (!fast_overrides_(dict, st->names.readable) &&
@@ -142,7 +141,7 @@ int fast_tell_(struct watch *w, struct entry *e)
 
 	if (!w->poller || e->always || (e->told == events && !e->unsure && !e->bad))
 		return 0;
-	if (w->waiting && !w->poller->cls->kernel) {
+	if (w->waiting) {
 		w->redo = true;
 		return 0;
 	}
@@ -186,7 +185,9 @@ static int make(struct watch *w, bool large)
 /* One thread may change the map while another waits, and then the wait has to end. */
 static bool has_threads(void)
 {
-	return PyThreadState_Next(PyInterpreterState_ThreadHead(PyInterpreterState_Main())) != NULL;
+	PyInterpreterState *here = PyThreadState_Get()->interp;
+
+	return PyThreadState_Next(PyInterpreterState_ThreadHead(here)) != NULL;
 }
 
 int fast_poller_(struct watch *w)
@@ -208,53 +209,110 @@ static void set_want(struct watch *w, struct entry *e, int want)
 	fast_tell_(w, e);
 }
 
-static bool use_kind(struct watch *w, PyTypeObject *type, unsigned version)
+static struct kind_use *room_for_kind(struct watch *w)
 {
+	size_t room = w->kind_room * 2 + 4;
 	struct kind_use *kinds;
 
+	if (w->kind_count < w->kind_room)
+		return &w->kinds[w->kind_count];
+	kinds = PyMem_Realloc(w->kinds, room * sizeof(*kinds));
+	if (!kinds)
+		return NULL;
+	w->kinds = kinds;
+	w->kind_room = room;
+	return &kinds[w->kind_count];
+}
+
+/* The class it still is; NULL: it is gone, or has changed. */
+static PyTypeObject *class_of(const struct kind_use *use)
+{
+	PyTypeObject *type = referent(use->type);
+
+	return type && type_version(type) == use->version ? type : NULL;
+}
+
+static bool use_kind(struct watch *w, PyTypeObject *type, unsigned version)
+{
+	struct kind_use *use;
+	PyObject *weak;
+
 	for (size_t i = 0; i < w->kind_count; i++)
-		if (w->kinds[i].type == type && w->kinds[i].version == version)
+		if (class_of(&w->kinds[i]) == type)
 			return true;
-	if (w->kind_count == w->kind_room) {
-		kinds = realloc(w->kinds, (w->kind_room * 2 + 4) * sizeof(*kinds));
-		if (!kinds)
-			return false;
-		w->kinds = kinds;
-		w->kind_room = w->kind_room * 2 + 4;
+	weak = PyWeakref_NewRef((PyObject *)type, NULL);
+	use = weak ? room_for_kind(w) : NULL;
+	if (!use) {
+		Py_XDECREF(weak);
+		drop_exception();
+		return false;
 	}
-	Py_INCREF(type);
-	w->kinds[w->kind_count++] = (struct kind_use){ type, version };
+	*use = (struct kind_use){ weak, version };
+	w->kind_count++;
 	return true;
 }
 
 /* A class has changed: what was found of it may hold no longer. */
 static void look_at_kinds(struct watch *w)
 {
-	bool changed = false;
+	bool changed = w->clearings != w->st->clearings;
 
 	for (size_t i = 0; i < w->kind_count; i++)
-		changed |= type_version(w->kinds[i].type) != w->kinds[i].version;
+		changed |= !class_of(&w->kinds[i]);
 	if (!changed)
 		return;
+	w->clearings = w->st->clearings;
 	for (struct entry *e = w->first; e; e = e->next)
 		fast_entry_dirty_(e);
 	while (w->kind_count)
 		Py_DECREF(w->kinds[--w->kind_count].type);
 }
 
+/* An entry to be found again: what runs meanwhile may take it out. */
+struct asked {
+	PyObject *obj;
+	int fd;
+	uint32_t generation;
+};
+
+static struct asked hold(const struct entry *e)
+{
+	return (struct asked){ Py_NewRef(e->obj), e->fd, e->generation };
+}
+
+static struct entry *find_again(const struct watch *w, const struct asked *a)
+{
+	struct entry *e = w->dead ? NULL : fast_entry_(w, a->fd);
+
+	return e && e->generation == a->generation ? e : NULL;
+}
+
+/* True: its answer is kept. */
+static bool is_quiet(struct watch *w, PyObject *obj, struct answer *a)
+{
+	PyTypeObject *type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(obj));
+	unsigned ours = fast_kind_(w->st, type)->ours, version = type_version(type);
+	bool quiet = version && is_quiet_kind(ours) && answer_of(w->st, obj, ours, a) && a->keep &&
+	             use_kind(w, type, version);
+
+	Py_DECREF(type);
+	return quiet;
+}
+
 static void settle(struct watch *w, struct entry *e)
 {
-	struct kind *k = fast_kind_(w->st, Py_TYPE(e->obj));
+	struct asked held = hold(e);
 	struct answer a = { 0 };
-	bool quiet = k->version && is_quiet_kind(k->ours) &&
-	             answer_of(w->st, e->obj, k->ours, &a) && a.keep &&
-	             use_kind(w, k->type, k->version);
+	bool quiet = is_quiet(w, held.obj, &a);
 
-	fast_asked_(e, !quiet);
-	if (quiet)
-		set_want(w, e, a.want);
-	else if (e->unsure)
-		fast_tell_(w, e);
+	if ((e = find_again(w, &held))) {
+		fast_asked_(e, !quiet);
+		if (quiet)
+			set_want(w, e, a.want);
+		else if (e->unsure)
+			fast_tell_(w, e);
+	}
+	Py_DECREF(held.obj);
 }
 
 static void settle_dirty(struct watch *w)
@@ -268,12 +326,6 @@ static void settle_dirty(struct watch *w)
 	}
 }
 
-struct asked {
-	PyObject *obj;
-	int fd;
-	uint32_t generation;
-};
-
 /* Each of them, also if one that was asked before has taken it out: as if the map had been copied. */
 static int ask_list(struct watch *w, struct asked *list, size_t count)
 {
@@ -285,8 +337,8 @@ static int ask_list(struct watch *w, struct asked *list, size_t count)
 
 		if (want >= 0)
 			want = ask(w->st, list[i].obj, &keep);
-		e = w->dead ? NULL : fast_entry_(w, list[i].fd);
-		if (want < 0 || !e || e->generation != list[i].generation)
+		e = find_again(w, &list[i]);
+		if (want < 0 || !e)
 			continue;
 		set_want(w, e, want);
 		if (keep)
@@ -308,7 +360,7 @@ static int ask_all(struct watch *w)
 		return -1;
 	}
 	for (struct entry *e = w->asked_first; e; e = e->asked_next)
-		list[i++] = (struct asked){ Py_NewRef(e->obj), e->fd, e->generation };
+		list[i++] = hold(e);
 	r = ask_list(w, list, count);
 	while (i)
 		Py_DECREF(list[--i].obj);

@@ -6,67 +6,57 @@
  *  - an entry is asked <==> it hangs on asked_first … asked_last, by rising order too.
  *  - wanting, bads and always count the entries with want, bad and always.
  *  - an entry with told stands in the poller under its fd and generation.
- * Limits: maps nobody has closed and that are gone are known only by their address; MOST of them are kept,
- * the one used last the longest. Only large ones have a descriptor of their own.
+ * Limits: maps nobody has closed and that are gone are known only by their address; MOST of them
+ * are kept, the one used last the longest. Only large ones have a descriptor of their own.
  */
 #include "fast.h"
-
-#include <stdlib.h>
 
 #define MOST 64
 #define TOKEN(e) ((uint64_t)(e)->generation << 32 | (uint32_t)(e)->fd)
 
-static struct watch *watches;
-static size_t watch_count;
-static uint64_t use_clock;
-
-/* All entries by the object in them. */
-static struct entry **buckets;
-static size_t bucket_count, entry_count;
-
-static struct entry **bucket_of(PyObject *obj)
+static struct entry **bucket_of(const struct state *st, PyObject *obj)
 {
 	uintptr_t hash = (uintptr_t)obj >> 4;
 
-	return &buckets[(hash ^ hash >> 12) & (bucket_count - 1)];
+	return &st->buckets[(hash ^ hash >> 12) & (st->bucket_count - 1)];
 }
 
-static int grow_buckets(void)
+static int grow_buckets(struct state *st)
 {
-	size_t count = bucket_count ? bucket_count * 2 : 256, old = bucket_count;
-	struct entry **from = buckets, **into = calloc(count, sizeof(struct entry *));
+	size_t old = st->bucket_count, count = old ? old * 2 : 256;
+	struct entry **from = st->buckets, **into = PyMem_Calloc(count, sizeof(struct entry *));
 
 	if (!into)
 		return -1;
-	buckets = into;
-	bucket_count = count;
+	st->buckets = into;
+	st->bucket_count = count;
 	for (size_t i = 0; i < old; i++)
 		for (struct entry *e = from[i], *next; e; e = next) {
-			struct entry **b = bucket_of(e->obj);
+			struct entry **b = bucket_of(st, e->obj);
 
 			next = e->next_same;
 			e->next_same = *b;
 			*b = e;
 		}
-	free(from);
+	PyMem_Free(from);
 	return 0;
 }
 
 static void unhash(struct entry *e)
 {
-	struct entry **at = bucket_of(e->obj);
+	struct entry **at = bucket_of(e->watch->st, e->obj);
 
 	while (*at != e)
 		at = &(*at)->next_same;
 	*at = e->next_same;
-	entry_count--;
+	e->watch->st->entry_count--;
 }
 
-void fast_touch_(PyObject *obj)
+void fast_touch_(struct state *st, PyObject *obj)
 {
-	if (!entry_count)
+	if (!st->entry_count)
 		return;
-	for (struct entry *e = *bucket_of(obj); e; e = e->next_same)
+	for (struct entry *e = *bucket_of(st, obj); e; e = e->next_same)
 		if (e->obj == obj)
 			fast_entry_dirty_(e);
 }
@@ -83,8 +73,8 @@ void fast_entry_dirty_(struct entry *e)
 /* ---- A wait that another thread ends ---- */
 
 /*
- * A channel has gone from a map for which somebody waits. One that comes ends no wait: it may not be made to its end
- * yet. poll cannot be told; it is not used where there are threads.
+ * A channel has gone from a map for which somebody waits. One that comes ends no wait: it may not be
+ * made to its end yet. poll cannot be told; it is not used where there are threads.
  */
 static void changed(struct watch *w)
 {
@@ -127,7 +117,7 @@ static int make_room(struct watch *w, size_t fd)
 		return 0;
 	while (room <= fd)
 		room *= 2;
-	by_fd = realloc(w->by_fd, room * sizeof(struct entry *));
+	by_fd = PyMem_Realloc(w->by_fd, room * sizeof(struct entry *));
 	if (!by_fd)
 		return -1;
 	for (size_t i = w->room; i < room; i++)
@@ -139,11 +129,14 @@ static int make_room(struct watch *w, size_t fd)
 
 int fast_entry_add_(struct watch *w, int fd, PyObject *obj)
 {
+	struct state *st = w->st;
 	struct entry *e, **b;
 
-	if ((entry_count >= bucket_count && grow_buckets() < 0) || make_room(w, (size_t)fd) < 0)
+	if (st->entry_count >= st->bucket_count && grow_buckets(st) < 0)
 		return -1;
-	e = calloc(1, sizeof(*e));
+	if (make_room(w, (size_t)fd) < 0)
+		return -1;
+	e = PyMem_Calloc(1, sizeof(*e));
 	if (!e)
 		return -1;
 	e->obj = obj;
@@ -157,10 +150,10 @@ int fast_entry_add_(struct watch *w, int fd, PyObject *obj)
 	w->last = e;
 	w->by_fd[fd] = e;
 	w->count++;
-	b = bucket_of(obj);
+	b = bucket_of(st, obj);
 	e->next_same = *b;
 	*b = e;
-	entry_count++;
+	st->entry_count++;
 	fast_entry_dirty_(e);
 	return 0;
 }
@@ -201,7 +194,7 @@ void fast_entry_drop_(struct watch *w, struct entry *e)
 	w->by_fd[e->fd] = NULL;
 	w->count--;
 	unhash(e);
-	free(e);
+	PyMem_Free(e);
 	if (w->count == 0 && !w->busy) {
 		ac_poller_free_(w->poller);
 		w->poller = NULL;
@@ -238,9 +231,9 @@ void fast_asked_(struct entry *e, bool asked)
 
 /* ---- Maps ---- */
 
-struct watch *fast_watch_known_(PyObject *map)
+struct watch *fast_watch_known_(const struct state *st, PyObject *map)
 {
-	struct watch *w = watches;
+	struct watch *w = st->watches;
 
 	while (w && (w->map != map || w->dead))
 		w = w->next;
@@ -249,17 +242,17 @@ struct watch *fast_watch_known_(PyObject *map)
 
 static void destroy(struct watch *w)
 {
-	struct watch **at = &watches;
+	struct watch **at = &w->st->watches;
 
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
-	watch_count--;
+	w->st->watch_count--;
 	for (size_t i = 0; i < w->kind_count; i++)
 		Py_DECREF(w->kinds[i].type);
-	free(w->kinds);
-	free(w->by_fd);
-	free(w);
+	PyMem_Free(w->kinds);
+	PyMem_Free(w->by_fd);
+	PyMem_Free(w);
 }
 
 void fast_watch_free_(struct watch *w)
@@ -290,13 +283,13 @@ void fast_watch_leave_(struct watch *w)
 		destroy(w);
 }
 
-static void make_place(void)
+static void make_place(struct state *st)
 {
 	struct watch *oldest = NULL;
 
-	if (watch_count < MOST)
+	if (st->watch_count < MOST)
 		return;
-	for (struct watch *w = watches; w; w = w->next)
+	for (struct watch *w = st->watches; w; w = w->next)
 		if (!w->busy && !w->dead && (!oldest || w->used < oldest->used))
 			oldest = w;
 	if (oldest)
@@ -307,8 +300,8 @@ static struct watch *make(struct state *st, PyObject *map)
 {
 	struct watch *w;
 
-	make_place();
-	w = calloc(1, sizeof(*w));
+	make_place(st);
+	w = PyMem_Calloc(1, sizeof(*w));
 	if (!w) {
 		PyErr_NoMemory();
 		return NULL;
@@ -316,33 +309,46 @@ static struct watch *make(struct state *st, PyObject *map)
 	w->st = st;
 	w->map = map;
 	w->stale = true;
-	w->next = watches;
-	watches = w;
-	watch_count++;
+	w->next = st->watches;
+	st->watches = w;
+	st->watch_count++;
 	fast_follow_begin_(w);
 	return w;
 }
 
+/* Who waited when it forked waits there, and not here. */
+static void forget_parent(struct watch *w)
+{
+	w->waiting = 0;
+	if (w->waker)
+		ac_sys_close_(w->waker);
+	w->waker = 0;
+}
+
 struct watch *fast_watch_(struct state *st, PyObject *map)
 {
-	struct watch *w = fast_watch_known_(map);
+	struct watch *w = fast_watch_known_(st, map);
 
 	if (!w)
 		w = make(st, map);
 	if (!w)
 		return NULL;
-	w->used = ++use_clock;
+	w->used = ++st->watch_uses;
 	if (w->forks != ac_forks_)
-		w->waiting = 0;
+		forget_parent(w);
 	w->forks = ac_forks_;
 	return w;
 }
 
 void fast_watches_done_(struct state *st)
 {
-	for (struct watch *w = watches, *next; w; w = next) {
+	for (struct watch *w = st->watches, *next; w; w = next) {
 		next = w->next;
-		if (w->st == st)
-			fast_watch_free_(w);
+		fast_watch_free_(w);
 	}
+	if (st->entry_count)
+		return;
+	PyMem_Free(st->buckets);
+	st->buckets = NULL;
+	st->bucket_count = 0;
 }

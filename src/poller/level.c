@@ -5,12 +5,14 @@
  * need what select and poll answer, without the cost of those who are idle. A wait hands out all that is
  * ready, not a batch of it. It is not in the table of pick.c: maps are served by the edge-triggered one.
  * epoll waits in milliseconds; a wait of less than LONG with a fraction of one sleeps in ppoll on the
- * epoll descriptor instead.
+ * epoll descriptor instead. `set` may be called while another thread waits: only a wait touches the
+ * room for what is found.
  */
 #include "linux.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +23,8 @@
 struct level_poller {
 	struct ac_poller p;
 	int fd;
-	size_t count, room;
+	atomic_size_t count;
+	size_t room;
 	struct epoll_event *events;
 };
 
@@ -71,18 +74,15 @@ static int level_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, 
 		.data.u64 = token,
 	};
 	int op = !old ? EPOLL_CTL_ADD : !events ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-	int r;
 
 	if (!old && !events)
 		return 0;
-	if (op == EPOLL_CTL_ADD && (r = make_room(l, l->count + 1)) < 0)
-		return r;
-	if (op == EPOLL_CTL_DEL && l->count)
-		l->count--;
+	if (op == EPOLL_CTL_DEL && atomic_load(&l->count))
+		atomic_fetch_sub(&l->count, 1);
 	if (epoll_ctl(l->fd, op, fd, &e) < 0)
 		return -errno;
 	if (op == EPOLL_CTL_ADD)
-		l->count++;
+		atomic_fetch_add(&l->count, 1);
 	return 0;
 }
 
@@ -98,9 +98,10 @@ static bool sleep_finely(int fd, int64_t timeout_ns)
 static int level_wait(struct ac_poller *p, int64_t timeout_ns)
 {
 	struct level_poller *l = (struct level_poller *)p;
-	int n;
+	size_t count = atomic_load(&l->count);
+	int n = make_room(l, count ? count : 1);
 
-	if ((n = make_room(l, 1)) < 0)
+	if (n < 0)
 		return n;
 	if (timeout_ns > 0 && timeout_ns < LONG && timeout_ns % MS) {
 		if (!sleep_finely(l->fd, timeout_ns))
