@@ -184,13 +184,13 @@ class AsyncChat(Output):
 
     def _cut(self):
         """Hands out what is in the buffer; whatever may change in found_terminator is looked up again."""
-        sock, self._waits = self.socket, True
+        self._waits = True
         while self._at < len(self._input_buffer):
             if self._is_choked():
                 return
             if not self._cut_one():
                 break
-            if self._ending or self._is_gone(sock):
+            if self._ending:
                 self._forget_input()
         self._waits = False
 

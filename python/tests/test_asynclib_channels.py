@@ -5,6 +5,7 @@ import errno
 import gc
 import os
 import resource
+import select
 import socket
 import sys
 import unittest
@@ -87,7 +88,7 @@ class Channels(Case):
         self.assertTrue(type('W', (asynclib.Dispatcher,), {'handle_write': lambda self: None})
                         (here, self.map).writable())
 
-    def refused(self, **methods):
+    def refused(self, until=None, **methods):
         with socket.socket() as gone:
             gone.bind(('127.0.0.1', 0))
             address = gone.getsockname()
@@ -102,7 +103,7 @@ class Channels(Case):
         client = cls(None, self.map)
         client.create_socket(socket.AF_INET, socket.SOCK_STREAM)
         client.connect(address)
-        self.until(lambda: not self.map)
+        self.until(until or (lambda: not self.map))
         return heard
 
     def test_refused_connect_is_never_told_as_connected(self):
@@ -173,6 +174,25 @@ class Channels(Case):
         there.close()
         self.passes(2)
         self.assertEqual(heard, ['read'])
+
+    def test_the_same_if_all_is_told_at_once(self):
+        chat, there = self.chat(b'\n')
+        chat.plan[1] = chat.close
+        chat.handle_write = lambda: chat.said.append('write')
+        there.sendall(b'1\n')
+        asynclib.readwrite(chat, select.POLLIN | select.POLLOUT)
+        self.assertEqual(chat.said, [b'1', 'F'])
+
+    def test_connected_anew_in_handle_error(self):
+        server, address = self.server()
+        heard = []
+
+        def handle_error(self):
+            self.close()
+            self.create_socket(socket.AF_INET, socket.SOCK_STREAM)
+            self.connect(address)
+        self.refused(lambda: heard, handle_error=handle_error, handle_connect=lambda self: heard.append(self))
+        self.assertIn(heard[0], self.map.values())
 
     def test_bad_descriptor_is_its_channels_error(self):
         chat, there = self.chat(b'\n')

@@ -134,6 +134,38 @@ class Input(Case):
         self.passes()
         self.assertEqual(chat.said, [b'1', 'F', 'closed'])
 
+    def test_no_record_when_its_data_close_the_channel(self):
+        class Shuts(Chat):
+            def pull(self, data):
+                Chat.pull(self, data)
+                self.close()
+        for terminator in (b'\n', [b'\n', b';'], 1):
+            chat, there = self.chat(terminator, Shuts)
+            there.sendall(b'1\n2\n')
+            self.passes(2)
+            self.assertEqual(chat.said, [b'1'])
+
+    def test_what_comes_after_close_when_done_is_read_and_dropped(self):
+        chat, there = self.chat(b'\n')
+        chat.send = lambda data: 0
+        chat.push(b'1')
+        chat.close_when_done()
+        there.sendall(b'1\n2\n')
+        self.passes()
+        self.assertEqual((chat.said, chat.writable()), ([], True))
+        self.assertRaises(BlockingIOError, chat.recv, 10)
+
+    def test_the_same_if_it_was_called_before_there_was_a_connection(self):
+        chat = Chat(None, self.map, b'\n')
+        chat.push(b'1')
+        chat.close_when_done()
+        here, there = self.pair()
+        chat.set_socket(here)
+        chat.connected = True
+        there.sendall(b'1\n')
+        self.passes(2)
+        self.assertEqual((chat.said, there.recv(10)), (['closed'], b'1'))
+
     def test_error_in_found_terminator(self):
         def fail(chat):
             raise KeyError('first')

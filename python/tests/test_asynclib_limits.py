@@ -144,6 +144,19 @@ class Records(Case):
         self.passes(4)
         self.assertEqual(chat.said, [b'1', 'F', b'2', 'F', 'error', 'closed'])
 
+    def test_one_that_fails_at_the_end_of_input_and_one_that_queues_much(self):
+        chat, there = self.chat(b'\n', Small)
+        chat.handle_error = lambda: chat.said.append('error')
+        chat.plan[1] = lambda: 1 / 0
+        chat.plan[2] = lambda: chat.push(b'1' * 50)
+        there.sendall(b'a\nb\nc\nd')
+        there.close()
+        self.passes(2)
+        self.assertEqual(chat.said, [b'a', 'F', 'error', b'b', 'F'])
+        chat.discard_output_buffers()
+        self.passes(2)
+        self.assertEqual(chat.said[5:], [b'c', 'F', b'd', 'closed'])
+
 
 class Small(Chat):
     max_output, high_water, low_water, send_buffer_size = 100, 50, 20, 10
@@ -191,8 +204,9 @@ class Queues(Case):
         chat.push(b'1' * 60)
         chat.push(b'2' * 40)
         chat.outbox.popleft()
-        chat.push(b'3' * 40)
+        chat.push(b'3' * 60)
         chat.outbox.clear()
+        self.assertTrue(chat.readable())
         chat.push(b'4' * 100)
         chat.discard_buffers()
         chat.push(b'5' * 100)

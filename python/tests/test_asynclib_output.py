@@ -147,7 +147,7 @@ class Output(Case):
         chat.push(b'2')
         chat.push_with_producer(Pieces(b'3'))
         chat.close_when_done()
-        self.assertEqual(list(chat.outbox), [None])
+        self.assertEqual((list(chat.outbox), chat.said), ([None], []))
         self.passes()
         self.assertEqual((there.recv(100), there.recv(100), chat.said), (b'1', b'', ['closed']))
 
@@ -169,6 +169,15 @@ class Output(Case):
             chat, there = self.chat()
             chat.push_with_producer(Closes(*pieces))
             self.assertEqual((there.recv(10), self.map, self.log), (b'', {}, []))
+
+    def test_send_that_closes_its_chat(self):
+        class Closes(Chat):
+            def send(self, data):
+                self.close()
+                return len(data)
+        chat, there = self.chat(cls=Closes)
+        chat.push(b'1')
+        self.assertEqual((there.recv(10), self.map), (b'', {}))
 
     def test_producer_that_pushes(self):
         class Pushes(Pieces):

@@ -165,6 +165,17 @@ class Tasks(Case):
         asynclib.scheduler(self.tasks)
         self.assertEqual(self.said, ['now'])
 
+    def test_how_many_are_cancelled_is_known(self):
+        last = self.later(1000, 'last')
+        for n in range(60):
+            self.later(0, n).cancel()
+        self.assertEqual(last._garbage.count, 60)
+        asynclib.scheduler(self.tasks)
+        self.assertEqual((last._garbage.count, self.tasks), (0, [last]))
+        for n in range(65):
+            self.later(30, n).cancel()
+        self.assertEqual((last._garbage.count, self.tasks), (0, [last]))
+
     def test_swept_out_in_a_call(self):
         others = [self.later(20 + n, n) for n in range(200)]
 
