@@ -74,7 +74,7 @@ def _exception(obj):
 
 
 # What is called for which of poll's flags, in this order. There is no such poll on Windows.
-_EVENTS = () if not hasattr(select, 'poll') else (
+_EVENTS = () if not hasattr(select, 'POLLIN') else (
     (select.POLLIN, 'handle_read_event'),
     (select.POLLOUT, 'handle_write_event'),
     (select.POLLPRI, 'handle_expt_event'),
@@ -289,7 +289,7 @@ class dispatcher:
             words.append(_shown(self.addr))
         return '<%s at %#x>' % (' '.join(words), id(self))
 
-    # On the map and off it.
+    # Its place on the map, and its socket.
 
     def add_channel(self, map=None):
         """Under the descriptor of its socket; on its own map if none is named."""
@@ -301,8 +301,6 @@ class dispatcher:
         if self._fileno in map:
             del map[self._fileno]
         self._fileno = None
-
-    # Its socket.
 
     def create_socket(self, family=socket.AF_INET, type=socket.SOCK_STREAM):
         """A new one, which never waits."""
@@ -485,7 +483,9 @@ class file_dispatcher(dispatcher):
         os.set_blocking(fd, False)  # the duplicate too: they are one file
 
     def set_file(self, fd):
-        dispatcher.set_socket(self, file_wrapper(fd))
+        wrapper = self.socket = file_wrapper(fd)
+        self._fileno = wrapper.fileno()
+        self.add_channel()
 
 
 if os.name != 'posix':
