@@ -157,7 +157,9 @@ def commands_called(lines):
             channel.extended_smtp = extended
             for name in ('HELO', 'EHLO', 'NOOP', 'HELP', 'VRFY', 'MAIL', 'RCPT', 'RSET', 'DATA', 'EXPN'):
                 for arg in (None, '', 'x'):
+                    channel.received_data = 'not forgotten'
                     attempt(lines, name, getattr(channel, 'smtp_' + name), arg)
+                    lines.append(channel.received_data)
             lines.append(repr([attributes(channel), list(channel.producer_fifo)]))
 
 

@@ -53,6 +53,8 @@ def envelopes(hello):
     yield [hello] + [line for one, two in zip(PARAMETERS, PARAMETERS[7:] + PARAMETERS[:7])
                      for line in ('MAIL FROM:a@b %s  %s' % (one, two), 'RSET',
                                   'MAIL FROM:a@b ' + two + ' ' + one, 'RSET')]
+    wrong = ('BODY=9', 'SMTPUTF8=x', 'SIZE=x', 'SIZE=99999999', 'FOO')
+    yield [hello] + ['MAIL FROM:<a@b> %s %s' % (one, two) for one in wrong for two in wrong]
     yield [hello, 'MAIL', 'MAIL FROM', 'MAIL TO:a', 'MAIL from:a', 'MAIL FROM:b', 'MAIL x', 'RCPT', 'RCPT x',
            'RCPT FROM:a', 'DATA', 'RCPT to:b', 'DATA x', hello, 'HELO z', 'EHLO z', 'DATA']
 
