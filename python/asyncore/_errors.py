@@ -47,7 +47,7 @@ def compact_traceback():
     way = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        way.append((code.co_filename, code.co_name, trace.tb_lineno))
+        way.append((code.co_filename, code.co_name, str(trace.tb_lineno)))
         trace = trace.tb_next
     return way[-1], kind, value, ' '.join('[%s|%s|%s]' % step for step in way)
 
