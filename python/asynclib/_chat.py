@@ -21,8 +21,9 @@ def _finder(alternatives):
     return re.compile(b'|'.join(map(re.escape, by_length))).search, len(by_length[0])
 
 
-def _begins(data, at, alternatives, longest):
+def _begins(data, at, alternatives):
     """Where in the last bytes one of them begins that is not all there; len(data): nowhere."""
+    longest = max(map(len, alternatives))
     for start in range(max(at, len(data) - longest + 1), len(data)):
         rest = data[start:]
         if any(len(rest) < len(one) and one.startswith(rest) for one in alternatives):
@@ -73,7 +74,7 @@ class AsyncChat(Output):
             term = [self._as_bytes(one) for one in term]
             if not all(term):
                 raise ValueError('an empty terminator in a list')
-        elif isinstance(term, str):
+        elif isinstance(term, (str, bytearray, memoryview)):
             term = self._as_bytes(term)
         self._terminator = term
 
@@ -151,27 +152,31 @@ class AsyncChat(Output):
         return (getattr(self.pull, '__func__', None) is AsyncChat.pull and
                 getattr(self.collect_incoming_data, '__func__', None) is AsyncChat.collect_incoming_data)
 
-    def _weigh_in(self, size):
-        """So much more for the record. One that grows too long is dropped before its error is raised."""
-        itself = self._collects_itself()
-        if itself and not self.inbox:
-            self._record = self._pieces = 0  # the program has taken what was there
-        if itself or not isinstance(self.terminator or 0, int):
-            self._record += size
-        if self.max_record is not None and self._record > self.max_record:
-            for _ in range(min(self._pieces, len(self.inbox))):
-                self.inbox.pop()
-            self._record = self._pieces = 0
-            raise OSError(errno.EMSGSIZE, 'a record of more than %d bytes' % self.max_record)
-        self._pieces += itself
-
     def _collect(self, end, behind, size):
         """The bytes up to end, `size` of them the record's own, and on to what lies behind."""
         data = self._input_buffer[self._at:end]
         self._at = behind
         if data:
-            self._weigh_in(size)
+            self._record += size
+            self._pieces += 1
+            if self.max_record is not None and self._record > self.max_record:
+                self._weigh_record(size)
             self.collect_incoming_data(data)
+
+    def _weigh_record(self, size):
+        """What was counted is too much: is it all there? A record that is too long is dropped."""
+        held = 0
+        if self._collects_itself():
+            held = min(self._pieces - 1, len(self.inbox))
+            self._pieces = held + 1
+            self._record = size + sum(len(self.inbox[-n]) for n in range(1, held + 1))
+        elif isinstance(self.terminator or 0, int):
+            self._record = 0
+        if self._record > self.max_record:
+            for _ in range(held):
+                self.inbox.pop()
+            self._record = self._pieces = 0
+            raise OSError(errno.EMSGSIZE, 'a record of more than %d bytes' % self.max_record)
 
     def _found(self):
         self._record = self._pieces = 0
@@ -197,13 +202,16 @@ class AsyncChat(Output):
     def _cut_one(self):
         """False: what is left may be the beginning of a terminator, and waits for more."""
         term = self.terminator
-        if not term:
-            end = len(self._input_buffer)
-            self._collect(end, end, end - self._at)
-        elif isinstance(term, int):
+        if isinstance(term, bytes) and term:
+            start = self._input_buffer.find(term, self._at)
+            return self._cut_string((term,), start, start + len(term))
+        if isinstance(term, (list, tuple)) and term:
+            return self._cut_list(tuple(term))
+        if term:
             self._cut_count(term)
         else:
-            return self._cut_string(tuple(term) if isinstance(term, (list, tuple)) else (bytes(term),))
+            end = len(self._input_buffer)
+            self._collect(end, end, end - self._at)
         return True
 
     def _cut_count(self, count):
@@ -213,18 +221,27 @@ class AsyncChat(Output):
         if left == 0 and self._fileno is not None:
             self._found()
 
-    def _cut_string(self, alternatives):
-        data, at = self._input_buffer, self._at
+    def _cut_list(self, alternatives):
+        data = self._input_buffer
         search, longest = _finder(alternatives)
-        found = search(data, at)
-        begins = len(data)
-        if not self._at_end and not (found and found.start() + longest <= len(data)):
-            begins = _begins(data, at, alternatives, longest)
-        if not found or begins <= found.start():
+        found = search(data, self._at)
+        if found is None:
+            return self._cut_string(alternatives, -1, -1)
+        if not self._at_end and found.start() + longest > len(data):
+            begins = _begins(data, self._at, alternatives)
+            if begins <= found.start():  # a longer one, or one that begins earlier, may still come
+                self._collect(begins, begins, begins - self._at)
+                return False
+        return self._cut_string(alternatives, found.start(), found.end())
+
+    def _cut_string(self, alternatives, start, end):
+        """The terminator lies from start to end; start below 0: nowhere yet."""
+        data, at = self._input_buffer, self._at
+        if start < 0:
+            begins = len(data) if self._at_end else _begins(data, at, alternatives)
             self._collect(begins, begins, begins - at)
             return False
-        end = found.start() if self.strip_terminator else found.end()
-        self._collect(end, found.end(), found.start() - at)
+        self._collect(start if self.strip_terminator else end, end, start - at)
         if self._fileno is not None:
             self._found()
         return True

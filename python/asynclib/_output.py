@@ -59,7 +59,10 @@ class Output(Dispatcher):
         """
         data = self._as_bytes(data)
         if data and self._takes(len(data)):
-            self._add(data)
+            if len(self.outbox) > 1:
+                self._join(data)
+            else:
+                self.outbox.append(data)
             self.flush()
 
     def push_with_producer(self, producer):
@@ -82,15 +85,17 @@ class Output(Dispatcher):
             self.outbox.append(None)
 
     def _as_bytes(self, data):
+        if type(data) is bytes:
+            return data
         if isinstance(data, str) and self.use_encoding:
             return data.encode(self.encoding)
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError('bytes, not %r' % (data,))
         return bytes(data)
 
-    def _add(self, data):
+    def _join(self, data):
         """Small pieces that wait are joined: a queue of single bytes would hold far more than it weighs."""
-        last = self.outbox[-1] if len(self.outbox) > 1 else None
+        last = self.outbox[-1]
         if isinstance(last, bytes) and len(last) + len(data) <= self.send_buffer_size:
             self.outbox[-1] = last + data
         else:
@@ -102,11 +107,12 @@ class Output(Dispatcher):
         """Whether so much more is to be queued, and then counts it."""
         if self._told or self._ending:
             return False
-        if self.max_output is not None and self._weight() + size > self.max_output:
-            self._queued = max(0, sum(map(self._weigh, self.outbox)) - self._sent)
-            if self._queued + size > self.max_output:
-                raise OSError(errno.ENOBUFS, '%d bytes queued, %d more' % (self._queued, size))
-        self._queued = self._weight() + size
+        weight = self._weight() + size
+        if self.max_output is not None and weight > self.max_output:
+            weight = max(0, sum(map(self._weigh, self.outbox)) - self._sent) + size
+            if weight > self.max_output:
+                raise OSError(errno.ENOBUFS, '%d bytes queued, %d more' % (weight - size, size))
+        self._queued = weight
         return True
 
     def _weigh(self, item):
@@ -119,12 +125,12 @@ class Output(Dispatcher):
 
     def _is_choked(self):
         """From high_water queued bytes on, until low_water: nothing is read and no record told of."""
-        if self.high_water is None:
-            return False
-        if self._choked:
-            self._choked = self._weight() > self.low_water
+        if not self.outbox or self.high_water is None:
+            self._choked = False
+        elif self._choked:
+            self._choked = self._queued > self.low_water
         else:
-            self._choked = self._weight() >= self.high_water
+            self._choked = self._queued >= self.high_water
         return self._choked
 
     # Out of it.
@@ -152,15 +158,16 @@ class Output(Dispatcher):
     def _send_first(self):
         """How many bytes went; None: no more now."""
         first = self.outbox[0]
+        if type(first) is bytes:
+            return self._send_bytes(first)
         if first is None:
             self.outbox.popleft()
             self._hang_up()
             return None
         if hasattr(first, 'more'):
             return self._ask(first)
-        if not isinstance(first, bytes):
-            first = self.outbox[0] = self._as_bytes(first)
-        return self._send_bytes(first)
+        self.outbox[0] = self._as_bytes(first)
+        return 0
 
     def _is_first(self, item):
         """False: the channel was closed meanwhile, or its queue dropped."""
