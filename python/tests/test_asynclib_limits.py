@@ -104,6 +104,19 @@ class Records(Case):
                 self.inbox.clear()
         self.assertEqual(b''.join(self.fed(None, b'123456789abcdef', Takes).said), b'123456789abcdef')
 
+    def test_no_terminator_and_some_of_inbox_is_taken(self):
+        class Fives(Plain):
+            recv_buffer_size = 5
+        chat, there = self.chat(None, Fives)
+        for data in b'12345', b'678', b'abcde', b'f':
+            there.sendall(data)
+            self.passes()
+            if data == b'678':
+                chat.inbox.popleft()
+            elif data == b'abcde':
+                self.assertEqual((list(chat.inbox), chat.said), ([b'678', b'abcde'], []))
+        self.assertEqual((list(chat.inbox), chat.said), ([], [errno.EMSGSIZE, 'closed']))
+
     def test_own_collector_with_a_terminator(self):
         self.assertEqual(self.fed(b'\n', b'123456789', Own).said, [errno.EMSGSIZE, 'closed'])
 
@@ -199,6 +212,16 @@ class Queues(Case):
         self.assertRaises(OSError, chat.push, b'3')
         self.assertEqual(there.recv(1000), b'1' * 100)
 
+    def test_what_is_sent_of_a_piece_does_not_count(self):
+        chat, there = self.chat(cls=Small)
+        chat.push(b'1' * 100)
+        chat.send = lambda data: Chat.send(chat, data[:5])
+        chat.flush()
+        chat.send = lambda data: 0
+        with self.assertRaisesRegex(OSError, '95 bytes queued, 6 more'):
+            chat.push(b'2' * 6)
+        chat.push(b'2' * 5)
+
     def test_what_was_taken_out_by_hand_leaves_room(self):
         chat, _ = self.chat(cls=Small)
         chat.push(b'1' * 60)
@@ -207,6 +230,9 @@ class Queues(Case):
         chat.push(b'3' * 60)
         chat.outbox.clear()
         self.assertTrue(chat.readable())
+        chat.push(b'3' * 49)
+        self.assertTrue(chat.readable())
+        chat.outbox.clear()
         chat.push(b'4' * 100)
         chat.discard_buffers()
         chat.push(b'5' * 100)
