@@ -74,7 +74,7 @@ class Acceptor(asyncore.dispatcher):
 
 class Memory(Case):
     # Caches of the interpreter come and go; what a connection leaves behind shows a thousand times over.
-    slack = {'objects': 50, 'blocks': 200, 'references': 200, 'heap': 600000}
+    slack = {'objects': 50, 'blocks': 200, 'references': 200, 'heap': 200000}
 
     def leaves_nothing(self, work, number):
         """As many descriptors of each kind, and as much memory, as before."""
