@@ -156,22 +156,29 @@ static int collect_all(struct reading *r)
 	return collect(r, (size_t)(r->end - r->p)) < 0 ? RAISED : drop_all(r);
 }
 
-/* The first len bytes are done with, of what is there now. PYTHON cannot be told of it: it is done here. */
-static int skip(struct reading *r, size_t len)
+/* ac_in_buffer = ac_in_buffer[from:], of what is not bytes. PYTHON cannot be told of it: it is done here. */
+static int slice_replaced(struct reading *r, Py_ssize_t from)
 {
-	PyObject *now, *rest;
-	int set;
+	PyObject *now = PyObject_GetAttr(r->chat, r->st->names.ac_in_buffer);
+	PyObject *start = now ? PyLong_FromSsize_t(from) : NULL;
+	PyObject *slice = start ? PySlice_New(start, NULL, NULL) : NULL;
+	PyObject *rest = slice ? PyObject_GetItem(now, slice) : NULL;
+	int set = rest ? PyObject_SetAttr(r->chat, r->st->names.ac_in_buffer, rest) : -1;
 
-	if (take_replaced(r)) {
-		r->p += len < (size_t)(r->end - r->p) ? len : (size_t)(r->end - r->p);
-		return MORE;
-	}
-	now = PyObject_GetAttr(r->chat, r->st->names.ac_in_buffer);
-	rest = now ? PySequence_GetSlice(now, (Py_ssize_t)len, PY_SSIZE_T_MAX) : NULL;
-	set = rest ? PyObject_SetAttr(r->chat, r->st->names.ac_in_buffer, rest) : -1;
 	Py_XDECREF(now);
+	Py_XDECREF(start);
+	Py_XDECREF(slice);
 	Py_XDECREF(rest);
 	return set < 0 ? RAISED : MORE;
+}
+
+/* The first len bytes are done with, of what is there now. */
+static int skip(struct reading *r, size_t len)
+{
+	if (!take_replaced(r))
+		return slice_replaced(r, (Py_ssize_t)len);
+	r->p += len < (size_t)(r->end - r->p) ? len : (size_t)(r->end - r->p);
+	return MORE;
 }
 
 static int set_terminator(struct reading *r, PyObject *value)
@@ -220,10 +227,8 @@ static int hold_back(struct reading *r, size_t held)
 		return ENOUGH;
 	if (collect(r, there - held) < 0)
 		return RAISED;
-	if (!take_replaced(r)) {
-		PyErr_SetString(PyExc_TypeError, "ac_in_buffer must be bytes");
-		return RAISED;
-	}
+	if (!take_replaced(r))
+		return slice_replaced(r, -(Py_ssize_t)held) < 0 ? RAISED : ENOUGH;
 	there = (size_t)(r->end - r->p);
 	r->p = r->end - (held < there ? held : there);
 	return ENOUGH;
