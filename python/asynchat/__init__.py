@@ -30,7 +30,7 @@ def _hand_on_all(chat):
 
 
 def _hand_on_record(chat, size, taken):
-    """A record ends within what there is; its terminator goes with it. No call for nothing, unless counted."""
+    """A record of this size, and what is taken off with it. There is no call for an empty one."""
     if size != 0:
         chat.collect_incoming_data(chat.ac_in_buffer[:size])
     chat.ac_in_buffer = chat.ac_in_buffer[taken:]
@@ -64,7 +64,7 @@ def _cut_at_string(chat, terminator, there):
 
 
 def _cut(chat):
-    """Hands on all that can be."""
+    """Hands on all that can be. How much there was is asked before get_terminator, which may change it."""
     waits = False
     while chat.ac_in_buffer and not waits:
         there = len(chat.ac_in_buffer)

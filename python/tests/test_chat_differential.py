@@ -1,7 +1,8 @@
-"""Random conversations of async_chat, by the standard modules of 3.11 and by ours: transcripts have to be equal.
+"""Random conversations of async_chat, by the standard modules of 3.11 and by ours: equal transcripts.
 
-Each conversation is drawn from a number: a stream and where it is cut, a terminator, and for each callback what
-it does besides: changes the terminator, the buffer or the queue, pushes, closes or raises. SEEDS says how many.
+Each conversation is drawn from a number: a stream and where it is cut, a terminator, and for each callback
+what it does besides: changes the terminator, the buffer or the queue, pushes, closes or raises. SEEDS says
+how many there are.
 """
 
 import json
@@ -49,7 +50,8 @@ class Talk(asynchat.async_chat):
         self.lines.append(repr(words))
 
     def state(self):
-        queue = [item if isinstance(item, (bytes, str)) else type(item).__name__ for item in self.producer_fifo]
+        queue = [item if isinstance(item, (bytes, str)) else type(item).__name__
+                 for item in self.producer_fifo]
         return self.ac_in_buffer, getattr(self, 'terminator', 'unset'), queue, self.connected
 
     def act(self):
@@ -79,8 +81,9 @@ class Talk(asynchat.async_chat):
         self.push(self.dice.choice((b'', b'1', b'12345', bytearray(b'ba'), b'x' * 9)))
 
     def act_producer(self):
-        parts = [self.dice.choice((b'p', b'pq', b'producer', None, '')) for _ in range(self.dice.randrange(4))]
-        self.push_with_producer(Producer(parts))
+        parts = (b'p', b'pq', b'producer', None, '')
+        chosen = [self.dice.choice(parts) for _ in range(self.dice.randrange(4))]
+        self.push_with_producer(Producer(chosen))
 
     def act_text(self):
         self.push_with_producer(self.dice.choice(('text', '', b'', 5)))
