@@ -131,10 +131,8 @@ def attempt(lines, name, function, *args, **kwargs):
 @contextlib.contextmanager
 def channel_of(lines, **kwargs):
     client, conn = socket.socketpair()
-    channel = type('Channel', (Channel,), {'lines': lines})(Server(lines), conn, 'address', map={}, **kwargs)
-    yield channel
-    channel.close()
-    client.close()
+    with client, conn:
+        yield type('Channel', (Channel,), {'lines': lines})(Server(lines), conn, 'address', map={}, **kwargs)
 
 
 def helpers(lines):
@@ -182,8 +180,8 @@ def names_of_long_ago(lines):
                 value = getattr(channel, '_SMTPChannel__' + old)
                 setattr(channel, '_SMTPChannel__' + old, 'new')
             lines.append(repr([old, sorted(name for name, each in vars(channel).items() if each == 'new')]))
-            lines.append(repr([(str(each.message), each.category.__name__, each.filename == __file__)
-                               for each in told]))
+            lines.extend(repr((str(each.message), each.filename == __file__))
+                         for each in told if each.category is DeprecationWarning)
             setattr(channel, '_SMTPChannel__' + old, value)
 
 

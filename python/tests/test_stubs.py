@@ -13,7 +13,7 @@ MODULES = DROP_INS + ('asynclib', 'fastasyncore')
 KINDS = {'_Map', '_Buffer', '_Terminator', '_Tasks', '_Text'}
 
 # Attributes that others set than the class's own methods.
-ELSEWHERE = {'asynchat.async_chat': {'ac_cork'}, 'smtpd.SMTPChannel': {'peer'},
+ELSEWHERE = {'smtpd.SMTPChannel': {'peer'},
              'smtpd.Options': {'localhost', 'localport', 'remotehost', 'remoteport'}}
 
 
