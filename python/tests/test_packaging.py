@@ -112,9 +112,7 @@ class Packaging(unittest.TestCase):
         before = self.site()
         self.pip('install', *args, **more)
         try:
-            self.pip('check')
             self.serves(in_c, folder)
-            self.assertIn('Version: 0.', self.pip('show', 'fastasyncore'))
             there = self.site() - before
         finally:
             self.pip('uninstall', '-y', 'fastasyncore')
@@ -130,9 +128,6 @@ class Packaging(unittest.TestCase):
                 self.assertIn('%s/%s' % (package, name), there)
         self.assertEqual(len([name for name in there if name.startswith('_asyncore.')]), 1)
 
-    def test_checkout_without_isolation(self):
-        self.installed('--no-build-isolation', HERE)
-
     def test_checkout_without_c(self):
         there = self.installed(HERE, in_c=False, **PURE)
         self.assertEqual([name for name in there if name.endswith('.so')], [])
@@ -142,18 +137,17 @@ class Packaging(unittest.TestCase):
         self.assertEqual(len([name for name in there if name.startswith('_asyncore.')]), 1)
         self.assertFalse(any(name.startswith('asyncore') for name in there))
 
-    def test_wheel_of_the_sdist_is_that_of_the_checkout(self):
+    def test_sdist_and_wheels(self):
+        """pip builds the same wheel of either, with and without an environment for the build."""
         self.backend('build_sdist(%r)' % self.out)
-        wheels = []
-        for source in (HERE, self.made('.tar.gz')):
-            self.pip('wheel', '--no-deps', '-w', self.out, source)
+        sdist, wheels = self.made('.tar.gz'), []
+        for args in (['--no-build-isolation', HERE], [sdist]):
+            self.pip('wheel', '--no-deps', '-w', self.out, *args)
             with open(self.made('.whl'), 'rb') as f:
                 wheels.append(hashlib.sha256(f.read()).hexdigest())
-            if source is HERE:
-                os.unlink(self.made('.whl'))
         self.assertEqual(*wheels)
         self.installed(self.made('.whl'))
-        self.installed(self.made('.tar.gz'))
+        self.installed(sdist)
 
     # ---- What is in it ---------------------------------------------------------------------------
 
@@ -189,9 +183,9 @@ class Packaging(unittest.TestCase):
         self.assertIn('this wants the whole repository, or an sdist', said)
 
     def test_no_compiler(self):
-        said = self.pip('wheel', '-w', self.out, HERE, status=1, CC='/nowhere/cc')
+        said = self.backend('build_wheel(%r)' % self.out, CC='/nowhere/cc', status=1)
         self.assertIn('With ASYNCORE_PURE=1 in the environment it is built without C', said)
-        self.pip('wheel', '-w', self.out, HERE, CC='/nowhere/cc', **PURE)
+        self.backend('build_wheel(%r)' % self.out, CC='/nowhere/cc', **PURE)
         self.assertTrue(self.made('.whl').endswith('-py3-none-any.whl'))
 
 
