@@ -315,15 +315,22 @@ static void settle(struct watch *w, struct entry *e)
 	Py_DECREF(held.obj);
 }
 
-static void settle_dirty(struct watch *w)
+/* Afterwards the entries are those of the map, and none is dirty. -1: raised */
+static int settle_dirty(struct watch *w)
 {
-	struct entry *e;
+	while (!w->dead) {
+		struct entry *e;
 
-	while ((e = w->dirty)) {
+		if (fast_follow_(w) < 0)
+			return -1;
+		e = w->dirty;
+		if (!e)
+			break;
 		w->dirty = e->dirty_next;
 		e->dirty = false;
 		settle(w, e);
 	}
+	return 0;
 }
 
 /* Each of them, also if one that was asked before has taken it out: as if the map had been copied. */
@@ -372,17 +379,11 @@ static int ask_all(struct watch *w)
 int fast_ask_(struct watch *w)
 {
 	look_at_kinds(w);
-	settle_dirty(w);
+	if (settle_dirty(w) < 0)
+		return -1;
 	if (!w->asked_first)
 		return 0;
-	if (ask_all(w) < 0)
-		return -1;
-	if (w->dead)
-		return 0;
-	if (fast_follow_(w) < 0)
-		return -1;
-	settle_dirty(w);
-	return 0;
+	return ask_all(w) < 0 ? -1 : settle_dirty(w);
 }
 
 /* Looks whether it is still what it was: attributes set past us, descriptors closed past us. */
