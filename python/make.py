@@ -11,9 +11,10 @@ seconds its part took.
 
 For each interpreter: CPython's own tests with C, with epoll for all maps, without C, and as control with the
 standard modules; ours with and without C; pyftpdlib's, and as control. For one of them ours and CPython's
-under sanitizers too. CPython's are read from where a Python 3.11 keeps them, pyftpdlib's from the folder
-PYFTPDLIB (a tree of release 1.5.7 with its tests), or else from what apt fetches into build/python/pyftpdlib.
-What is not there is left out, with a line that says so.
+under sanitizers too. Some of ours with Debian's debug build (python3-dbg). CPython's are read from where a
+Python 3.11 keeps them, pyftpdlib's from the folder PYFTPDLIB (a tree of release 1.5.7 with its tests), or
+else from what apt fetches into build/python/pyftpdlib. What is not there is left out, with a line that says
+so.
 
 QUICK=1, as .ci/run has it, is all of that for the first, the last and 3.11, and CPython's own for the rest.
 """
@@ -211,6 +212,19 @@ def sanitized_parts(version, path):
     yield Part('%s our own, sanitized' % version, command, sanitized, True)
 
 
+# ---- Debug builds --------------------------------------------------------------------------------
+
+def debug_parts():
+    """Ours with Debian's debug build, if any: it counts all references and asserts much."""
+    for path in sorted(glob.glob('/usr/bin/python3.*-dbg')):
+        version, headers = asked(path) or (None, None)
+        if headers:
+            tree = build(version, path, os.path.join(OUT, 'debug'))
+            for name in ('test_memory', 'test_hazards', 'test_threads', 'test_lives', 'test_cork'):
+                command = [path, '-W', 'ignore', os.path.join(TESTS, name + '.py')]
+                yield Part('%s %s, debug build' % (version, name), command, dict(PYTHONPATH=tree), True)
+
+
 # ---- Running them --------------------------------------------------------------------------------
 
 class Count:
@@ -273,6 +287,7 @@ def test_parts(found):
             yield from pyftpdlib_parts(version, path, tree)
         if version == SANITIZED:
             yield from sanitized_parts(version, path)
+    yield from debug_parts()
 
 
 def main():

@@ -39,8 +39,8 @@ class Case(unittest.TestCase):
 
     def run_it(self, script, send=None, status=0):
         """What it says. It is sent a signal when it has said that it waits."""
-        child = subprocess.Popen([sys.executable, '-c', BEFORE % self.few + script], stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE)
+        command = [sys.executable, '-W', 'ignore::ResourceWarning', '-c', BEFORE % self.few + script]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(child.stdout.close)
         self.addCleanup(child.stderr.close)
         said = b''
