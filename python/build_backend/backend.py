@@ -28,7 +28,7 @@ CORE_HEADERS = ('src/base/base.h', 'src/poller/poller.h', 'src/poller/linux.h', 
                 'include/asynchat.h')
 PAGES = ('doc/python-differences.md', 'doc/migration.md', 'doc/python.md')  # what the README links to
 FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-O2', '-g', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra',
-         '-Wno-missing-field-initializers', '-Wno-unused-parameter', '-Wno-cast-function-type']
+         '-Wshadow', '-Wconversion', '-Wwrite-strings', '-Wvla', '-Wno-missing-field-initializers']
 
 
 # ---- What there is -------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def compile_extension(into):
     for folder, name in sorted([(HERE, 'python'), (core(), 'core')]):  # the inner one last: it wins
         command.append('-ffile-prefix-map=%s=%s' % (folder, name))
     command += ['-I' + os.path.join(core(), 'include'), '-I' + os.path.join(core(), 'src'),
-                '-I' + sysconfig.get_paths()['include'], '-shared', '-o', target]
+                '-isystem', sysconfig.get_paths()['include'], '-shared', '-o', target]
     command += ours + theirs + ['-lm', '-lpthread'] + shlex.split(os.environ.get('LDFLAGS', ''))
     try:
         subprocess.run(command, check=True, cwd=HERE)
