@@ -84,7 +84,10 @@ static inline PyObject *take_exception(void)
 #endif
 }
 
-/* Whatever it was, Python is asked instead and meets it again; an interrupt comes but once, and is made to. */
+/*
+ * Whatever it was, Python is asked instead and meets it again; an interrupt comes but once: it is made
+ * to come again.
+ */
 static inline void drop_exception(void)
 {
 	if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))

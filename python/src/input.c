@@ -140,8 +140,9 @@ static int found(struct reading *r)
 	return result ? 0 : -1;
 }
 
-/* ---- Records. Each: 1: on with the next; 0: no more now; -1: raised; 2: Python shall go on ---- */
+/* ---- Records ---- */
 
+/* On with the next; no more now; raised; Python shall go on. */
 enum { MORE = 1, ENOUGH = 0, RAISED = -1, PYTHON = 2 };
 
 static int drop_all(struct reading *r)
@@ -156,7 +157,10 @@ static int collect_all(struct reading *r)
 	return collect(r, (size_t)(r->end - r->p)) < 0 ? RAISED : drop_all(r);
 }
 
-/* ac_in_buffer = ac_in_buffer[from:], of what is not bytes. PYTHON cannot be told of it: it is done here. */
+/*
+ * ac_in_buffer = ac_in_buffer[from:], of what is not bytes. PYTHON cannot be told of it: it is done
+ * here.
+ */
 static int slice_replaced(struct reading *r, Py_ssize_t from)
 {
 	PyObject *now = PyObject_GetAttr(r->chat, r->st->names.ac_in_buffer);

@@ -1,8 +1,10 @@
 /*
- * method.c — a function in C that stands where one of Python stood, and calls that one when it declines.
+ * method.c — a function in C that stands where one of Python stood, and calls that one when it
+ * declines.
  *
- * Design: it binds as a function does, so that classes need no base class for it; its name, signature, code
- * and documentation are those of the function in Python, and `__wrapped__` is that function.
+ * Design: it binds as a function does, so that classes need no base class for it; its name,
+ * signature, code and documentation are those of the function in Python, and `__wrapped__` is that
+ * function. Loading asyncore again makes new ones; the old ones call Python's ever after.
  */
 #include "fast.h"
 

@@ -333,7 +333,7 @@ static int settle_dirty(struct watch *w)
 	return 0;
 }
 
-/* Each of them, also if one that was asked before has taken it out: as if the map had been copied. */
+/* Each of them, also if one asked before has taken it out: as if the map had been copied. */
 static int ask_list(struct watch *w, struct asked *list, size_t count)
 {
 	int want = 0;

@@ -1,12 +1,12 @@
 /*
  * level.c — Linux epoll, level-triggered: what is ready and was asked for, at every wait.
  *
- * Design: for callers who ask every channel what it wants before each wait, as Python's asyncore does; they
- * need what select and poll answer, without the cost of those who are idle. A wait hands out all that is
- * ready, not a batch of it. It is not in the table of pick.c: maps are served by the edge-triggered one.
- * epoll waits in milliseconds; a wait of less than LONG with a fraction of one sleeps in ppoll on the
- * epoll descriptor instead. `set` may be called while another thread waits: only a wait touches the
- * room for what is found.
+ * Design: for callers who ask every channel what it wants before each wait, as Python's asyncore
+ * does; they need what select and poll answer, without the cost of those who are idle. A wait hands
+ * out all that is ready, not a batch of it. It is not in the table of pick.c: maps are served by the
+ * edge-triggered one. epoll waits in milliseconds; a wait of less than LONG with a fraction of one
+ * sleeps in ppoll on the epoll descriptor instead. `set` may be called while another thread waits:
+ * only a wait touches the room for what is found.
  */
 #include "linux.h"
 
