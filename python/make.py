@@ -34,6 +34,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(os.path.dirname(HERE), 'build', 'python')
 TESTS = os.path.join(HERE, 'tests')
+PYENV = os.environ.get('PYENV_ROOT', os.path.expanduser('~/.pyenv'))
 SUITES = ('test_asyncore', 'test_asynchat', 'test_smtpd')
 FTP_SUITES = ('test_functional', 'test_ioloop', 'test_servers')
 SANITIZED = '3.11'  # its tests are run under sanitizers too
@@ -50,8 +51,7 @@ def by_minor(version):
 
 def candidates():
     yield from os.environ.get('PYTHONS', '').split()
-    root = os.environ.get('PYENV_ROOT', os.path.expanduser('~/.pyenv'))
-    yield from sorted(glob.glob(os.path.join(root, 'versions', '3.*', 'bin', 'python3')))
+    yield from sorted(glob.glob(os.path.join(PYENV, 'versions', '3.*', 'bin', 'python3')))
     for minor in range(8, 14):
         for folder in ('/usr/bin', '/usr/local/bin'):
             yield '%s/python3.%d' % (folder, minor)
@@ -61,7 +61,7 @@ def asked(path):
     """What version it is, and whether its headers are there; None if it is no Python of ours."""
     ran = subprocess.run([path, '-c', ASK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     answer = ran.stdout.decode().split()
-    if ran.returncode or not 8 <= by_minor(answer[0]) <= 13:
+    if ran.returncode or len(answer) != 2 or not 8 <= by_minor(answer[0]) <= 13:
         return None
     return answer[0], answer[1] == 'True'
 
@@ -157,11 +157,11 @@ def pyftpdlib_parts(version, path, tree):
 
 
 def cpython_tests():
-    for pattern in ('~/.pyenv/versions/3.11*/lib/python3.11/test', '/usr/lib/python3.11/test'):
-        for folder in glob.glob(os.path.expanduser(pattern)):
-            if os.path.exists(os.path.join(folder, 'test_asyncore.py')):
-                return folder
-    return None
+    """The folder they are in."""
+    places = glob.glob(os.path.join(PYENV, 'versions', '3.11*', 'lib', 'python3.11', 'test'))
+    found = (place for place in places + ['/usr/lib/python3.11/test']
+             if os.path.exists(os.path.join(place, 'test_asyncore.py')))
+    return next(found, None)
 
 
 @functools.lru_cache()
