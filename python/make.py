@@ -3,7 +3,8 @@
 
     make.py build [VERSION...]      build/python/wheels, and a tree for each interpreter in build/python/X.Y
     make.py test [VERSION...]       that, and all tests; the last line counts
-    make.py asan [VERSION...]       the tests of what is in C under ASan and UBSan, in build/python/asan
+    make.py asan [VERSION...]       the tests of what is in C under ASan and UBSan, in build/python/asan, and
+                                    those with threads under TSan, in build/python/tsan
 
 Interpreters are those of pyenv and python3.8 … python3.13 of the system; PYTHONS names others. An interpreter
 counts if its headers are there. Two parts run at a time, JOBS of them if that is set; each line says how many
@@ -183,23 +184,39 @@ def has_tests(where):
 SANITIZERS = '-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 
 
-def libraries():
+def libraries(*names):
     """What an interpreter without sanitizers has to load first; '' if it is not there."""
     if not shutil.which('gcc'):
         return ''
     said = [subprocess.run(['gcc', '-print-file-name=' + name], stdout=subprocess.PIPE).stdout
-            for name in ('libasan.so', 'libubsan.so')]
+            for name in names]
     paths = [path.decode().strip() for path in said]
     return ' '.join(paths) if all(map(os.path.isabs, paths)) else ''
 
 
+def thread_parts(version, path):
+    """The interpreter has no part in it: what its lock orders is seen, and so are races in what is ours."""
+    library = libraries('libtsan.so')
+    if not library or not shutil.which('setarch'):
+        print('%s: no TSan, or no setarch: left out' % version)
+        return
+    tree = build(version, path, os.path.join(OUT, 'tsan'), CC='gcc', CFLAGS='-fsanitize=thread')
+    options = 'halt_on_error=1 report_signal_unsafe=0 die_after_fork=0'
+    command = ['setarch', '-R', path, '-W', 'ignore', '-m', 'unittest', 'discover', '-s', TESTS,
+               '-p', '*_threads.py']
+    yield Part('%s our own with threads, under TSan' % version, command,
+               dict(LD_PRELOAD=library, TSAN_OPTIONS=options, PYTHONPATH=tree), True)
+
+
 def sanitized_parts(version, path):
-    if not libraries():
+    yield from thread_parts(version, path)
+    first = libraries('libasan.so', 'libubsan.so')
+    if not first:
         print('%s: no gcc with its sanitizers: left out' % version)
         return
     tree = build(version, path, os.path.join(OUT, 'asan'), CC='gcc', CFLAGS=SANITIZERS)
     # The interpreter itself leaks at its end; its own allocator would hide what is freed.
-    sanitized = dict(LD_PRELOAD=libraries(), ASAN_OPTIONS='detect_leaks=0',
+    sanitized = dict(LD_PRELOAD=first, ASAN_OPTIONS='detect_leaks=0',
                      UBSAN_OPTIONS='print_stacktrace=1', PYTHONMALLOC='malloc', PYTHONPATH=tree,
                      CONTROL=standard_python())
     folder = cpython_tests()

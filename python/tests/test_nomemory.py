@@ -97,7 +97,7 @@ class NoMemory(unittest.TestCase):
     def test_one_fails_by_epoll(self):
         self.check(few=0, failing=1, cork=True)
 
-    @unittest.skipIf(hasattr(sys, 'gettotalrefcount'), 'an interpreter for debugging ends itself over a frame')
+    @unittest.skipIf(hasattr(sys, 'gettotalrefcount'), 'a debug build ends itself over a frame')
     def test_all_fail_from_there_on_for_a_while(self):
         self.check(few=0, failing=5, cork=False)
 
