@@ -100,7 +100,7 @@ class Memory(Case):
         server.close()
 
     def test_many_connections(self):
-        self.leaves_nothing(self.connections, NUMBER or (30000 if FAST else 2000))
+        self.leaves_nothing(self.connections, NUMBER or (20000 if FAST and not SANITIZED else 2000))
 
     def maps(self, count):
         """Each with channels, served, closed and dropped; a channel of every second one lies in a cycle."""
