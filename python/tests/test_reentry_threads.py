@@ -232,7 +232,7 @@ class Modules(Case):
         self.assertEqual((done.returncode, done.stdout), (0, b'None\n'))
 
     def test_in_an_interpreter_of_its_own(self):
-        """With the one GIL it works; one with its own GIL does without the C part."""
+        """One that shares the GIL."""
         if not importlib.util.find_spec('_testcapi'):
             self.skipTest('no _testcapi')
         script = """
@@ -270,6 +270,17 @@ class Modules(Case):
             print(failed, chat.got)
             """.replace('%%', '%')
         self.assertEqual(self.answer(script), "0 [b'y']")
+
+    @unittest.skipUnless(FAST and sys.version_info >= (3, 13), 'made otherwise before')
+    def test_in_an_interpreter_with_its_own_gil(self):
+        """The C part says no, and Python's text does the work."""
+        self.assertEqual(self.answer("""
+            import _interpreters
+            own = _interpreters.create('isolated')
+            failed = _interpreters.exec(own, 'import sys; sys.path[:] = %r; import asyncore, asynchat; '
+                                             'assert asyncore._fast is None' % (sys.path,))
+            print(failed)
+            """), 'None')
 
 
 if __name__ == '__main__':
