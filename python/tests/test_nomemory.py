@@ -6,6 +6,8 @@ import sys
 import textwrap
 import unittest
 
+import asyncore
+
 try:
     import _testcapi
 except ImportError:
@@ -81,6 +83,7 @@ SCRIPT = textwrap.dedent("""
     """)
 
 
+@unittest.skipUnless(getattr(asyncore, '_fast', None), 'without C it is the interpreter alone that is tried')
 @unittest.skipUnless(_testcapi and hasattr(_testcapi, 'set_nomemory'), 'nothing here makes allocations fail')
 class NoMemory(unittest.TestCase):
     most = int(os.environ.get('NUMBER', 1500))
