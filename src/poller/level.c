@@ -3,10 +3,10 @@
  *
  * Design: for callers who ask every channel what it wants before each wait, as Python's asyncore
  * does; they need what select and poll answer, without the cost of those who are idle. A wait hands
- * out all that is ready, not a batch of it. It is not in the table of pick.c: maps are served by the
- * edge-triggered one. epoll waits in milliseconds; a wait of less than LONG with a fraction of one
- * sleeps in ppoll on the epoll descriptor instead. `set` may be called while another thread waits:
- * only a wait touches the room for what is found.
+ * out all that is ready, not a batch of it, if there is memory for that. It is not in the table of
+ * pick.c: maps are served by the edge-triggered one. epoll waits in milliseconds; a wait of less than
+ * LONG with a fraction of one sleeps in ppoll on the epoll descriptor instead. `set` may be called
+ * while another thread waits: only a wait touches the room for what is found.
  */
 #include "linux.h"
 
@@ -101,7 +101,7 @@ static int level_wait(struct ac_poller *p, int64_t timeout_ns)
 	size_t count = atomic_load(&l->count);
 	int n = make_room(l, count ? count : 1);
 
-	if (n < 0)
+	if (n < 0 && !l->room)
 		return n;
 	if (timeout_ns > 0 && timeout_ns < LONG && timeout_ns % MS) {
 		if (!sleep_finely(l->fd, timeout_ns))
