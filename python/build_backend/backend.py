@@ -84,7 +84,8 @@ def compile_extension(into):
     for folder, name in sorted([(HERE, 'python'), (core(), 'core')]):  # the inner one last: it wins
         command.append('-ffile-prefix-map=%s=%s' % (folder, name))
     command += ['-I' + os.path.join(core(), 'include'), '-I' + os.path.join(core(), 'src'),
-                '-isystem', sysconfig.get_paths()['include'], '-shared', '-o', target]
+                '-I' + sysconfig.get_paths()['include'], '-shared', '-o', target]
+    # Not -isystem: gcc would follow the links of Debian's debug headers to those of the other build.
     command += ours + theirs + ['-lm', '-lpthread'] + shlex.split(os.environ.get('LDFLAGS', ''))
     try:
         subprocess.run(command, check=True, cwd=HERE)
