@@ -215,8 +215,8 @@ def sanitized_parts(version, path):
         print('%s: no gcc with its sanitizers: left out' % version)
         return
     tree = build(version, path, os.path.join(OUT, 'asan'), CC='gcc', CFLAGS=SANITIZERS)
-    # The interpreter itself leaks at its end; its own allocator would hide what is freed. ASan takes crypt's place,
-    # which has to be there before it.
+    # The interpreter itself leaks at its end; its own allocator would hide what is freed. ASan takes
+    # crypt's place, which has to be there before it.
     sanitized = dict(LD_PRELOAD=first + ' ' + libraries('libcrypt.so.1'), ASAN_OPTIONS='detect_leaks=0',
                      UBSAN_OPTIONS='print_stacktrace=1', PYTHONMALLOC='malloc', PYTHONPATH=tree,
                      CONTROL=standard_python())

@@ -9,13 +9,12 @@ import json
 import os
 import random
 import socket
-import subprocess
 import sys
 import unittest
 
 import asynchat
 
-from programs import control
+from beside import Beside
 
 TERMINATORS = (b'\n', b'\r\n', b'\r\n.\r\n', b'aab', b'aa', 'text', '\n', b'', '', None, 0, 1, 3, 7, True, -2,
                bytearray(b'\n'), 2.5, [b'\n'])
@@ -166,24 +165,11 @@ def conversation(seed):
     return lines
 
 
-def transcripts(python, path, **more):
-    environment = dict(os.environ, PYTHONPATH=path, **more)
-    out = subprocess.run([python, '-W', 'ignore', os.path.abspath(__file__), '--print'], env=environment,
-                         stdout=subprocess.PIPE, check=True, timeout=300).stdout
-    return json.loads(out.decode())
-
-
-class ChatDifferential(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        python = control()
-        if not python:
-            raise unittest.SkipTest('no interpreter with the standard modules here')
-        cls.standard = transcripts(python, '')
+class ChatDifferential(Beside):
+    command = (os.path.abspath(__file__), '--print')
 
     def compare(self, **environment):
-        ours = transcripts(sys.executable, os.environ.get('PYTHONPATH', ''), **environment)
-        self.assertEqual(len(ours), len(self.standard))
+        ours = self.ours(**environment)
         wrong = [seed for seed, lines in enumerate(self.standard) if ours[seed] != lines]
         for seed in wrong[:3]:
             with self.subTest(seed=seed):

@@ -1,45 +1,22 @@
 """The same scenarios on the standard modules of 3.11 and on ours: the transcripts have to be equal.
 
-Differences that are meant to be stand in KNOWN, and their reasons in doc/python-differences.md.
+What differs on purpose is not in them; it stands with its reason in doc/python-differences.md.
 """
 
-import json
 import os
-import subprocess
-import sys
 import unittest
 
-from programs import control
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-SCRIPT = os.path.join(HERE, 'transcript.py')
-
-KNOWN = {}
+from beside import Beside
 
 
-def transcripts(python, path, **more):
-    environment = dict(os.environ, PYTHONPATH=path, PYTHONHASHSEED='0', **more)
-    out = subprocess.run([python, '-W', 'ignore', SCRIPT], env=environment, stdout=subprocess.PIPE,
-                         check=True, timeout=300).stdout
-    return json.loads(out.decode().splitlines()[-1])
-
-
-class Differential(unittest.TestCase):
-    maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        python = control()
-        if not python:
-            raise unittest.SkipTest('no interpreter with the standard modules here')
-        cls.standard = transcripts(python, '')
+class Differential(Beside):
+    command = (os.path.join(os.path.dirname(os.path.abspath(__file__)), 'transcript.py'),)
 
     def compare(self, **environment):
-        ours = transcripts(sys.executable, os.environ.get('PYTHONPATH', ''), **environment)
-        self.assertEqual(set(ours), set(self.standard))
+        ours = self.ours(**environment)
         for name, lines in sorted(self.standard.items()):
             with self.subTest(name):
-                self.assertEqual(ours[name], KNOWN.get(name, lines))
+                self.assertEqual(ours[name], lines)
 
     def test_ours(self):
         self.compare()

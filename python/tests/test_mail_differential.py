@@ -4,17 +4,12 @@ A thousand scripts, each a list of chunks of input: most are written here, other
 The standard module is run by this interpreter if it has it, else by the one CONTROL names.
 """
 
-import json
 import os
 import random
-import subprocess
-import sys
 import unittest
 
-from test_differential import control
+from beside import Beside
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SCRIPT = os.path.join(HERE, 'mail_transcript.py')
 CALLS = ['helpers', 'commands_called', 'channels_made', 'names_of_long_ago', 'servers_made',
          'debugging_server', 'pure_proxy', 'arguments']
 RANDOM = 400
@@ -141,28 +136,16 @@ def scripts():
 
 # ---- Compared ------------------------------------------------------------------------------------
 
-def transcripts(python, path, asked, **more):
-    environment = dict(os.environ, PYTHONPATH=path, PYTHONHASHSEED='0', PYTHONIOENCODING='utf-8', **more)
-    done = subprocess.run([python, '-W', 'ignore', SCRIPT], input=json.dumps(asked).encode(), env=environment,
-                          stdout=subprocess.PIPE, check=True, timeout=300)
-    return json.loads(done.stdout.decode())
-
-
-class Differential(unittest.TestCase):
-    maxDiff = None
+class MailDifferential(Beside):
+    command = (os.path.join(os.path.dirname(os.path.abspath(__file__)), 'mail_transcript.py'),)
 
     @classmethod
     def setUpClass(cls):
-        python = control()
-        if not python:
-            raise unittest.SkipTest('no interpreter with the standard modules here')
-        cls.scripts = scripts()
-        cls.standard = transcripts(python, '', cls.scripts)
+        cls.asked = scripts()
+        super().setUpClass()
 
     def compare(self, **environment):
-        ours = transcripts(sys.executable, os.environ.get('PYTHONPATH', ''), self.scripts, **environment)
-        self.assertEqual(len(ours), len(self.standard))
-        for asked, had, standard in zip(self.scripts, ours, self.standard):
+        for asked, had, standard in zip(self.asked, self.ours(**environment), self.standard):
             if had != standard:
                 with self.subTest(asked):
                     self.assertEqual(had, standard)
@@ -174,7 +157,7 @@ class Differential(unittest.TestCase):
         self.compare(ASYNCORE_PURE='1')
 
     def test_there_are_enough_and_they_reach_far(self):
-        self.assertGreater(len(self.scripts), 1000)
+        self.assertGreater(len(self.asked), 1000)
         told = '\n'.join(line for lines in self.standard for line in lines)
         for answer in ('220', '221', '250 ', '250-', '252', '354', '500 Error: bad', '500 Error: comm',
                        '500 Error: line',
