@@ -90,7 +90,8 @@ def chosen(wanted):
             print('no Python %s here: left out' % version)
     found = {version: path for version, path in found.items() if not wanted or version in wanted}
     if not found:
-        sys.exit('no Python from 3.8 to 3.13 with its headers here; Debian has them in python3-dev')
+        sys.exit('no Python from 3.8 to 3.13 with its headers here; Debian has them in python3-dev, '
+                 'and PYTHONS=/path/to/python3.13 names one that stands elsewhere')
     return found
 
 

@@ -5,6 +5,7 @@ library.
 """
 
 import os
+import py_compile
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,17 @@ class Program(unittest.TestCase):
     def test_a_file(self):
         self.says(['program.py', 'a', '-b'], 'program.py', 'a', '-b')
         self.says([self.program], self.program)
+
+    def test_a_file_knows_where_it_is(self):
+        with open(self.program, 'w') as f:
+            f.write('import inspect\nprint(__file__, inspect.currentframe().f_code.co_filename, __name__)')
+        direct = python('program.py', cwd=self.folder).stdout
+        self.assertEqual(self.run_it('program.py').stdout, direct)
+
+    def test_compiled(self):
+        compiled = os.path.join(self.folder, 'program.pyc')
+        py_compile.compile(self.program, compiled)
+        self.says([compiled], compiled)
 
     def test_a_link_to_a_file(self):
         os.mkdir(os.path.join(self.folder, 'bin'))

@@ -155,6 +155,8 @@ def play(name):
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             SCENARIOS[name](stage)
+    except (ImportError, NameError):
+        raise  # it is the scenario itself that is wrong
     except BaseException as why:
         stage.say('escaped:', type(why).__name__, why)
     finally:
