@@ -157,16 +157,18 @@ static int stop(void *arg)
 {
 	struct worker *k = arg;
 	const struct ac_workers_opts *o = &k->all->opts;
+	struct ac_map *map;
 	unsigned stops;
 	int r;
 
 	ac_net_lock_();
+	map = k->map; /* NULL: it has ended by itself, and its map is being freed */
 	stops = k->all->stops;
 	ac_net_unlock_();
-	if (!o->stop || stops > 1)
+	if (!map || !o->stop || stops > 1)
 		return AC_EXIT;
-	r = o->stop(k->map, k->index, o->arg);
-	ac_mailbox_let_go_(k->map);
+	r = o->stop(map, k->index, o->arg);
+	ac_mailbox_let_go_(map);
 	return r;
 }
 
