@@ -82,10 +82,42 @@ static void stop_during_teardown_calls_nobody(void **state)
 	assert_int_equal(ac_workers_join(workers), 0);
 }
 
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int begin_anew(struct ac_map *map, unsigned index, void *arg)
+{
+	(void)index;
+	(void)arg;
+	ac_close_all(map, false);
+	if (ac_open_posts(map) < 0 || !ac_call_every(map, 1, nothing, NULL))
+		return -ENOMEM;
+	ac_close_posts(map);
+	return 0;
+}
+
+/* It takes no posts, but can be stopped as the first. */
+static void mailbox_made_anew_stays_as_well(void **state)
+{
+	struct team t = { .torn_down = 0 };
+	struct ac_workers *workers =
+		start(*state, &t, (struct ac_workers_opts){ .setup = begin_anew });
+
+	assert_int_equal(ac_post(ac_workers_map(workers, 0), nothing, NULL), -ENOENT);
+	ac_workers_stop(workers);
+	alarm(20); /* or whoever joins waits for ever */
+	assert_int_equal(ac_workers_join(workers), 0);
+	alarm(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(stop_during_teardown_calls_nobody),
+		EACH(mailbox_made_anew_stays_as_well),
 	};
 
 	return RUN(tests);

@@ -169,7 +169,8 @@ struct ac_map {
 	struct ac_tally counters[AC_COUNTERS];
 
 	struct ac_dispatcher *mailbox; /* closed before all others; NULL: none */
-	size_t post_memory;            /* what it holds */
+	bool mailbox_stays; /* a worker's, which is stopped by it: ac_close_posts only refuses posts */
+	size_t post_memory; /* what it holds */
 
 	struct ac_dialer *dialer; /* NULL: names are no addresses */
 

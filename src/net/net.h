@@ -38,10 +38,9 @@ struct ac_mailbox {
 	struct ac_posts running; /* the map's thread's, as what follows */
 	uint64_t refused_told;
 	int64_t said;
-	bool passive;   /* keeps no loop going */
-	bool holds;     /* as ac_open_posts says; jobs hold it as well */
-	bool stays;     /* a worker's, which is stopped by it: ac_close_posts only refuses posts */
-	unsigned forks; /* when it was served last */
+	bool passive;         /* keeps no loop going */
+	bool holds;           /* as ac_open_posts says; jobs hold it as well */
+	unsigned forks;       /* when it was served last */
 	struct ac_pool *pool; /* NULL: nothing was offloaded */
 };
 

@@ -321,7 +321,7 @@ void ac_close_posts(struct ac_map *map)
 
 	if (!box)
 		return;
-	if (!box->stays && !ac_pool_is_busy_(box->pool)) {
+	if (!m->mailbox_stays && !ac_pool_is_busy_(box->pool)) {
 		ac_close(&box->d);
 		return;
 	}

@@ -43,8 +43,7 @@ static int set_up(struct worker *k, struct ac_map *map)
 	const struct ac_workers_opts *o = &k->all->opts;
 	int r = ac_open_posts(map);
 
-	if (r == 0)
-		((struct ac_mailbox *)map->mailbox)->stays = true;
+	map->mailbox_stays = true;
 	if (r == 0 && o->pin)
 		r = ac_sys_pin_(k->index);
 	if (r == 0)
