@@ -157,6 +157,27 @@ static void closed_by_the_program_delivers_what_is_under_way(void **state)
 	hang_up(&l);
 }
 
+/* The pipe that holds it is the map's. */
+static void last_one_stays_while_something_is_under_way(void **state)
+{
+	struct world *w = *state;
+	struct ac_map *other = ac_map_new(NULL);
+	struct stream s = { 8, .size = 64 << 20 };
+	struct line l;
+
+	join_and_stuff(w, &l, &s);
+	s.size = l.a->received;
+	assert_true(w->map->pipes_out > 0);
+	ac_close(&l.a->d);
+	assert_true(ac_relay_pending(l.b) > 0);
+	assert_int_equal(ac_add_channel(&l.b->d, other), -EBUSY);
+	drain(w, &s);
+	UNTIL(w, ac_map_channels(w->map) == 0);
+	assert_int_equal(w->map->pipes_out, 0);
+	hang_up(&l);
+	ac_map_free(other);
+}
+
 static void refused_target_resets_the_client(void **state)
 {
 	struct world *w = *state;
@@ -204,6 +225,7 @@ int main(void)
 		EACH(reset_that_splice_is_told_of_is_no_end),
 		EACH(reader_lost_with_much_under_way),
 		EACH(closed_by_the_program_delivers_what_is_under_way),
+		EACH(last_one_stays_while_something_is_under_way),
 		EACH(refused_target_resets_the_client),
 		EACH(silent_one_is_reset_on_both_sides),
 	};

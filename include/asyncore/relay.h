@@ -48,8 +48,8 @@ AC_API extern const struct ac_class ac_relay_class;
 /*
  * Joins two channels of one map, stream sockets that are connected, connecting or to be connected
  * yet. -EINVAL: the same one twice, or two maps; -EISCONN: one is joined already; -ENOTCONN: one is
- * closed; -ENOMEM. From any handler. While they are joined both stay on that map: ac_add_channel to another
- * is -EBUSY.
+ * closed; -ENOMEM. From any handler. While they are joined both stay on that map, and then one that is left
+ * while bytes are on their way to it: ac_add_channel to another is -EBUSY.
  */
 AC_API int ac_relay_join(struct ac_relay *a, struct ac_relay *b);
 

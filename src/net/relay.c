@@ -14,7 +14,7 @@
  *  - a->other == b <==> b->other == a; neither is freed before it has parted from the other.
  *  - r->out is NULL or has a pipe or bytes; one of pipe and `buf` is empty.
  *  - a is read only while nothing is under way to b.
- *  - while they are joined both stay on their map: extra->stays.
+ *  - while they are joined, or a pipe may be out, both stay on their map: extra->stays.
  *
  * Limits: TURN bytes are read from one side in one turn; AC_READ_SIZE bytes or one pipe are under way.
  */
@@ -62,6 +62,7 @@ static void drop_flow(struct ac_relay *r)
 	ac_buf_done_(&r->out->buf);
 	ac_free_(r->out);
 	r->out = NULL;
+	r->d.extra->stays = r->other;
 }
 
 static void account(struct ac_relay *to, size_t n)
@@ -321,7 +322,8 @@ static void part(struct ac_relay *r)
 	if (!other)
 		return;
 	r->other = other->other = NULL;
-	r->d.extra->stays = other->d.extra->stays = false;
+	r->d.extra->stays = r->out;
+	other->d.extra->stays = other->out;
 	if (reason > 0 && other->d.fd >= 0)
 		ac_sys_reset_on_close_(other->d.fd);
 	other->state |= IS_LEFT;
