@@ -319,12 +319,34 @@ static void stays_on_its_map(void **state)
 	ac_map_free(other);
 }
 
+static int move(struct ac_dispatcher *d, void *arg)
+{
+	assert_int_equal(ac_add_channel(d, arg), -EBUSY);
+	return 0;
+}
+
+/* Nor is anybody shown who waits for it: whoever moves all there is would move that one alone. */
+static void nothing_of_it_can_be_moved(void **state)
+{
+	struct world *w = *state;
+	struct ac_map *other = ac_map_new(NULL);
+	struct kid *k = sh(w, "exec cat");
+	const char *trace = k->trace;
+
+	assert_int_equal(ac_map_each(w->map, move, other), 0);
+	assert_int_equal(ac_map_channels(other), 0);
+	ac_close(&k->p.in->d);
+	UNTIL(w, strstr(trace, "x0X"));
+	ac_map_free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(output_is_cut_and_the_exit_comes_last),
 		EACH(loop_ends_when_the_last_child_has),
 		EACH(stays_on_its_map),
+		EACH(nothing_of_it_can_be_moved),
 		EACH(input_goes_through_and_back),
 		EACH(program_that_is_not_there_is_the_error_of_exec),
 		EACH(every_failed_allocation_leaves_no_child),

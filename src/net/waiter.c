@@ -86,6 +86,7 @@ static const struct ac_class waiter_class = {
 	.super = &ac_dispatcher_class,
 	.name = "waiter",
 	.size = sizeof(struct ac_waiter),
+	.flags = AC_OURS | AC_INNER,
 	.handle_read = handle_read,
 	.handle_close = handle_close,
 };
