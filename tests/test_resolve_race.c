@@ -1,4 +1,5 @@
-/* test_resolve_race.c — dials whose addresses come from a name server, late, one family before the other, or not. */
+/* test_resolve_race.c — dials whose addresses come from a name server, late, one family before the other, or not;
+ * and questions that race with those nobody waits for. */
 #include "resolving.h"
 
 #define HAS(text, part) assert_non_null(strstr(text, part))
@@ -197,6 +198,85 @@ static void what_the_servers_said_is_in_the_error(void **state)
 	dns_stop(s);
 }
 
+static struct ac_query *never(struct world *w)
+{
+	return ac_resolve(w->map, "never.test:1", note_outcome, NULL);
+}
+
+/* Of those nobody waits for as many as there may be; then one is refused, until they are gone. */
+static void nothing_is_asked_anew_a_third_time(void **state)
+{
+	static const struct dns_rule rules[] = { { "never.test", 0, DNS_NEVER, NULL, 0 }, { 0 } };
+	struct world *w = *state;
+	struct dns_server *s = dns_start(rules);
+	const struct ac_resolver_opts opts = { .servers = dns_address(s),
+		                               .search = "",
+		                               .timeout = 60,
+		                               .hosts_file = "",
+		                               .max_queries = 4 };
+	struct ac_query *silent;
+
+	use_resolver(w, &opts);
+	silent = never(w);
+	UNTIL(w, dns_asked(s, "never.test", 0) == 2);
+	for (int i = 0; i < 4; i++) {
+		struct ac_query *q = never(w);
+
+		assert_non_null(q);
+		ac_query_cancel(q);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_null(never(w));
+		assert_int_equal(errno, ENOBUFS);
+		assert_non_null(strstr(ac_last_error(w->map)->detail, "too many names"));
+	}
+	UNTIL(w, dns_asked(s, "never.test", 0) == 2 + 2 * 4 + 2);
+	passes(w, 5);
+	assert_int_equal(dns_asked(s, "never.test", 0), 2 + 2 * 4 + 2);
+	ac_query_cancel(silent);
+	silent = never(w);
+	assert_non_null(silent);
+	ac_query_cancel(silent);
+	dns_stop(s);
+}
+
+/* The first server is dead. However many come and go meanwhile, who waits gets as far as the second. */
+static void who_waits_is_not_starved(void **state)
+{
+	static const struct dns_rule nothing[] = { { "www.test", 0, DNS_NEVER, NULL, 0 },
+		                                   { "never.test", 0, DNS_NEVER, NULL, 0 },
+		                                   { 0 } };
+	static const struct dns_rule rules[] = { { "www.test", 0, DNS_ADDRS, "127.0.0.2 ::1", 0 },
+		                                 { "never.test", 0, DNS_NEVER, NULL, 0 },
+		                                 { 0 } };
+	struct world *w = *state;
+	struct dns_server *s[2] = { dns_start(nothing), dns_start(rules) };
+	char servers[64];
+	const struct ac_resolver_opts opts = { .servers = servers,
+		                               .search = "",
+		                               .timeout = 0.3,
+		                               .hosts_file = "",
+		                               .deadline = 6,
+		                               .max_queries = 4 };
+	struct outcome kept = { .w = w };
+	int refused = 0;
+
+	snprintf(servers, sizeof(servers), "%s,%s", dns_address(s[0]), dns_address(s[1]));
+	use_resolver(w, &opts);
+	assert_non_null(ac_resolve(w->map, "www.test:1", note_outcome, &kept));
+	while (!kept.calls) {
+		struct ac_query *q = never(w);
+
+		refused += !q;
+		ac_poll(w->map, 0.01);
+		ac_query_cancel(q);
+	}
+	assert_int_equal(kept.result, 0);
+	assert_true(refused);
+	dns_stop(s[0]);
+	dns_stop(s[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +288,8 @@ int main(void)
 		EACH(a_late_family_joins_the_race),
 		EACH(dead_first_addresses_from_a_server),
 		EACH(what_the_servers_said_is_in_the_error),
+		EACH(nothing_is_asked_anew_a_third_time),
+		EACH(who_waits_is_not_starved),
 	};
 
 	return RUN(tests);

@@ -40,7 +40,9 @@ struct ac_resolver_opts {
  * A name has 1–253 bytes, its labels 1–63; a dot at its end keeps it from being searched for. Bytes
  * that are no ASCII go out as they are: whoever has an international name gives it as "xn--…". What is no
  * name is refused at once, -EINVAL, never cut. -ENOBUFS: more than max_queries. When as many questions of dials and
- * queries that have ended wait for servers, they are dropped, and what somebody waits for is asked anew.
+ * queries that have ended wait for servers, they are dropped, and what somebody waits for is asked anew: once. Where
+ * that has been asked anew before, nothing is dropped, and what is new is refused, -ENOBUFS, until it has its answer,
+ * or the servers or c-ares have answered those.
  *
  * A dial asks for IPv6 and IPv4 at once and follows RFC 8305: addresses in the order of RFC 6724, the
  * families in turn, IPv6 has 50 ms to come behind IPv4; an attempt each attempt_delay, or as soon as the

@@ -4,7 +4,8 @@
  * Design: c-ares tells which of its wires want to write; its timeouts are a task. Each family is asked for by
  * itself, so that the first may be tried while the other is on its way. c-ares cannot give up one question: its
  * answer finds nobody; when nobody waits any more, all are given up. So they are when as many wait for nobody as
- * there may be lookups, and those that somebody waits for are asked anew.
+ * there may be lookups, and those that somebody waits for are asked anew: once each, for then they begin at the
+ * first server again. While one waits that was, nothing is given up, and nothing is asked over that bound.
  * Invariants:
  *  - c-ares is never called from within one of its own calls;
  *  - a question stands in b->questions <==> somebody waits for it; b->abandoned is the number of the others.
@@ -25,6 +26,7 @@ struct ac_question {
 	struct ac_lookup *l; /* NULL: nobody waits for the answer any more */
 	enum ac_asked which;
 	bool cancelled; /* its answer is only that; to be asked anew if c-ares has said so */
+	bool anew;      /* asked the second time */
 	struct ac_question *next, **link;
 };
 
@@ -189,8 +191,12 @@ static void ask(struct ac_question *q)
 int ac_backend_ask_(struct ac_lookup *l)
 {
 	struct ac_backend *b = l->r->backend;
-	struct ac_question *q[AC_ASKED] = { ac_alloc_(sizeof(**q)), ac_alloc_(sizeof(**q)) };
+	struct ac_question *q[AC_ASKED];
 
+	if (b->abandoned >= l->r->most)
+		return -ENOBUFS;
+	q[0] = ac_alloc_(sizeof(**q));
+	q[1] = ac_alloc_(sizeof(**q));
 	if (!q[0] || !q[1]) {
 		ac_free_(q[0]);
 		ac_free_(q[1]);
@@ -219,9 +225,22 @@ static void ask_anew(struct ac_backend *b)
 
 		next = q->next;
 		q->cancelled = false;
+		q->anew = again;
 		if (again)
 			ask(q);
 	}
+}
+
+/* Nobody who waits loses by it what he has waited for already a second time. */
+static bool may_give_up(const struct ac_backend *b)
+{
+	const struct ac_question *q = b->questions;
+
+	if (b->r->running && b->abandoned < b->r->most)
+		return false;
+	while (q && !q->anew)
+		q = q->next;
+	return !q;
 }
 
 void ac_backend_forget_(struct ac_resolver *r, struct ac_lookup *l)
@@ -238,7 +257,7 @@ void ac_backend_forget_(struct ac_resolver *r, struct ac_lookup *l)
 		q->l = NULL;
 		b->abandoned++;
 	}
-	if (!b || (r->running && b->abandoned < r->most))
+	if (!b || !may_give_up(b))
 		return;
 	ask_anew(b);
 	set_timer(b);

@@ -94,6 +94,8 @@ static int begin(struct ac_lookup *l, const char *address, const char **ret_why)
 	return ac_backend_ask_(l);
 }
 
+static const char too_many[] = "too many names are being looked up";
+
 int ac_lookup_start_(struct ac_lookup *l, struct ac_resolver *r, const char *address,
                      const char **ret_why)
 {
@@ -102,14 +104,16 @@ int ac_lookup_start_(struct ac_lookup *l, struct ac_resolver *r, const char *add
 	*ret_why = NULL;
 	if (r->halted || r->map->doomed)
 		return -ECANCELED;
-	*ret_why = "too many names are being looked up";
-	if (r->running >= r->most)
+	if (r->running >= r->most) {
+		*ret_why = too_many;
 		return -ENOBUFS;
-	*ret_why = NULL;
+	}
 	l->r = r;
 	r->running++;
 	r->map->live++;
 	code = begin(l, address, ret_why);
+	if (code == -ENOBUFS)
+		*ret_why = too_many;
 	if (code < 0)
 		ac_lookup_stop_(l);
 	else if (!l->missing)
