@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define STOP_SECONDS 10
+#define FEWEST_CONNECTIONS 16
 
 static const char help[] =
 	"usage: asyncore proxy [OPTION]... LISTEN TARGET\n\n"
@@ -159,6 +160,15 @@ static int set_up_tls(struct options *o, struct proxy *p)
 	return status;
 }
 
+/* Two descriptors each; but the library's least is not halved. */
+static size_t default_connections(struct ac_map *map)
+{
+	size_t most = options_connections(map);
+	size_t least = most < FEWEST_CONNECTIONS ? most : FEWEST_CONNECTIONS;
+
+	return most / 2 > least ? most / 2 : least;
+}
+
 static int run(const struct options *o, struct proxy *p)
 {
 	int r;
@@ -167,7 +177,7 @@ static int run(const struct options *o, struct proxy *p)
 	if (!p->map)
 		return program_no_map(o->poller);
 	if (!p->max_connections)
-		p->max_connections = options_connections(p->map) / 2;
+		p->max_connections = default_connections(p->map);
 	if (names_use(p->map, "proxy", NULL) != STATUS_OK)
 		return STATUS_FAILED;
 	r = program_on_stop(p->map, stop, p);

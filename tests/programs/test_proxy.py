@@ -2,6 +2,7 @@
 import hashlib
 import os
 import random
+import resource
 import socket
 import struct
 import tempfile
@@ -178,8 +179,19 @@ class Proxy(Case):
             self.assertEqual(program.stop()[:2], (0, ""))
 
     def test_those_above_the_limit_wait(self):
-        program = self.proxy("--max-connections", "2")
-        pairs = [self.pair(program) for _ in range(2)]
+        self.waits_above(self.proxy("--max-connections", "2"), 2)
+
+    def test_sixteen_where_descriptors_are_few(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        try:
+            program = self.proxy()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.waits_above(program, 16)
+
+    def waits_above(self, program, most):
+        pairs = [self.pair(program) for _ in range(most)]
         with program.connect() as third:
             third.sendall(b"third")
             self.target.settimeout(0.3)
