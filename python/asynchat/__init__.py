@@ -63,18 +63,23 @@ def _cut_at_string(chat, terminator, there):
     return held
 
 
+def _cut_round(chat, there, terminator):
+    """Hands on one piece. True: what is left waits for more."""
+    if terminator and not isinstance(terminator, int):
+        return _cut_at_string(chat, terminator, there)
+    if terminator:
+        _cut_by_count(chat, terminator, there)
+    else:
+        _hand_on_all(chat)
+    return False
+
+
 def _cut(chat):
     """Hands on all that can be. How much there was is asked before get_terminator, which may change it."""
     waits = False
     while chat.ac_in_buffer and not waits:
         there = len(chat.ac_in_buffer)
-        terminator = chat.get_terminator()
-        if not terminator:
-            _hand_on_all(chat)
-        elif isinstance(terminator, int):
-            _cut_by_count(chat, terminator, there)
-        else:
-            waits = _cut_at_string(chat, terminator, there)
+        waits = _cut_round(chat, there, chat.get_terminator())
 
 
 def _take_in(chat, recv, what):
@@ -110,7 +115,7 @@ def _produce(chat, producer):
 def _send_piece(chat, first, piece, most, send):
     """One send; what is left of the first in the queue stays there."""
     if isinstance(piece, str) and chat.use_encoding:
-        piece = piece.encode(chat.encoding)
+        piece = bytes(piece, chat.encoding)
     try:
         sent = send(piece)
     except OSError:
@@ -220,7 +225,7 @@ class async_chat(asyncore.dispatcher):
         if isinstance(term, int) and term < 0:
             raise ValueError('the number of received bytes must be positive')
         text = isinstance(term, str) and self.use_encoding
-        self.terminator = term.encode(self.encoding) if text else term
+        self.terminator = bytes(term, self.encoding) if text else term
 
     def get_terminator(self):
         return self.terminator

@@ -151,10 +151,10 @@ def poll(timeout=0.0, map=None):
 
 def _flags(map):
     """As poll wants it: descriptor and flags of all who wait for something."""
-    for fd, reads, writes in _wishes(map):
-        flags = (select.POLLIN | select.POLLPRI if reads else 0) | (select.POLLOUT if writes else 0)
-        if flags:
-            yield fd, flags
+    reading = select.POLLIN | select.POLLPRI
+    pairs = [(fd, (reading if reads else 0) | (select.POLLOUT if writes else 0))
+             for fd, reads, writes in _wishes(map)]
+    return [pair for pair in pairs if pair[1]]
 
 
 def poll2(timeout=0.0, map=None):

@@ -28,7 +28,8 @@ class _Finder:
 
 
 def _is_ours(module):
-    return os.path.dirname(os.path.dirname(os.path.abspath(module.__file__))) == _HERE
+    path = getattr(module, '__file__', None)  # of one that a test has made up there is none
+    return bool(path) and os.path.dirname(os.path.dirname(os.path.abspath(path))) == _HERE
 
 
 def _forget(ours):

@@ -161,7 +161,8 @@ class SMTPChannel(asynchat.async_chat):
         asynchat.async_chat.push(self, (msg + '\r\n').encode(encoding))
 
     def collect_incoming_data(self, data):
-        limit = self.max_command_size_limit if self.smtp_state == self.COMMAND else self.data_size_limit
+        limits = {self.COMMAND: self.max_command_size_limit, self.DATA: self.data_size_limit}
+        limit = limits.get(self.smtp_state)  # a subclass may have more states
         if limit:
             # The chunk that goes beyond it is kept yet, and tells later that there was too much.
             if self.num_bytes > limit:

@@ -76,11 +76,12 @@ class DebuggingServer(SMTPServer):
             print(line if isinstance(data, str) else repr(line))
 
 
-def _hand_over(address, mailfrom, rcpttos, data):
+def _hand_over(address, mailfrom, rcpttos, data, refused):
+    """Fills in refused as soon as it is known: to say goodbye may fail after that."""
     client = smtplib.SMTP()
     client.connect(*address)
     try:
-        return client.sendmail(mailfrom, rcpttos, data)
+        refused.update(client.sendmail(mailfrom, rcpttos, data))
     finally:
         client.quit()
 
@@ -101,8 +102,9 @@ class PureProxy(SMTPServer):
 
     def _deliver(self, mailfrom, rcpttos, data):
         """{recipient: (code, text)} of those who did not get it."""
+        refused = {}
         try:
-            return _hand_over(self._remoteaddr, mailfrom, rcpttos, data)
+            _hand_over(self._remoteaddr, mailfrom, rcpttos, data, refused)
         except smtplib.SMTPRecipientsRefused as refusal:
             debug('got SMTPRecipientsRefused')
             return refusal.recipients
@@ -110,4 +112,5 @@ class PureProxy(SMTPServer):
             debug('got', type(failure))
             # All of them, with the next server's words if it was that which failed.
             answer = getattr(failure, 'smtp_code', -1), getattr(failure, 'smtp_error', 'ignore')
-            return dict.fromkeys(rcpttos, answer)
+            refused.update(dict.fromkeys(rcpttos, answer))
+        return refused

@@ -128,15 +128,16 @@ static void dealloc(PyObject *self)
 	Py_DECREF(type);
 }
 
-static PyObject *get_wrapped(PyObject *self, void *unused)
+/* A method passes for the function in Python, to whoever looks into the class. */
+static PyObject *get_attribute(PyObject *self, PyObject *name)
 {
 	struct attribute *a = (struct attribute *)self;
 
-	(void)unused;
-	if (a->what == FAST_METHOD)
+	if (a->what != FAST_METHOD)
+		return PyObject_GenericGetAttr(self, name);
+	if (PyUnicode_CompareWithASCIIString(name, "__wrapped__") == 0)
 		return Py_NewRef(a->value);
-	PyErr_SetString(PyExc_AttributeError, "__wrapped__");
-	return NULL;
+	return PyObject_GetAttr(a->value, name);
 }
 
 /* Called as a function where a class hands it on: readable = async_chat.__dict__['readable']. */
@@ -150,16 +151,11 @@ static PyObject *call(PyObject *self, PyObject *args, PyObject *keywords)
 	return NULL;
 }
 
-static PyGetSetDef getset[] = {
-	{ "__wrapped__", get_wrapped, NULL, NULL, NULL },
-	{ NULL, NULL, NULL, NULL, NULL },
-};
-
 static PyType_Slot slots[] = {
 	{ Py_tp_descr_get, get },
 	{ Py_tp_descr_set, set },
 	{ Py_tp_call, call },
-	{ Py_tp_getset, getset },
+	{ Py_tp_getattro, get_attribute },
 	{ Py_tp_traverse, traverse },
 	{ Py_tp_dealloc, dealloc },
 	{ 0, NULL },

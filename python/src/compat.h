@@ -84,6 +84,17 @@ static inline PyObject *take_exception(void)
 #endif
 }
 
+/* Takes it over. */
+static inline void raise_again(PyObject *exception)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+	PyErr_SetRaisedException(exception);
+#else
+	PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)), exception,
+	              PyException_GetTraceback(exception));
+#endif
+}
+
 /*
  * Whatever it was, Python is asked instead and meets it again; an interrupt comes but once: it is made
  * to come again.

@@ -151,6 +151,7 @@ enum { GUARD_ASYNCORE, GUARD_SELECT, GUARD_TIME, GUARDS };
 	X(read_failed)                                                                             \
 	X(chat_send_failed)                                                                        \
 	X(cut)                                                                                     \
+	X(cut_round)                                                                               \
 	X(empty)
 
 struct watch;
@@ -221,6 +222,7 @@ enum fast_mode { BY_SELECT, BY_POLL };
 
 struct entry {
 	PyObject *obj;
+	PyTypeObject *kept_as; /* whose answer is kept; compared only */
 	struct watch *watch;
 	struct entry *next_same;     /* in the same bucket of all objects */
 	struct entry *before, *next; /* in the order of the map */

@@ -278,8 +278,22 @@ static int cut_at(struct reading *r, PyObject *terminator)
 	return PyBytes_CheckExact(terminator) ? cut_string(r, terminator) : PYTHON;
 }
 
+/* get_terminator has put something else there: Python cuts that, by the length of what was there. */
+static int cut_replaced(struct reading *r, size_t there, PyObject *terminator)
+{
+	PyObject *function = Py_NewRef(r->st->cut_round);
+	PyObject *result =
+		PyObject_CallFunction(function, "OnO", r->chat, (Py_ssize_t)there, terminator);
+	int waits = result ? PyObject_IsTrue(result) : -1;
+
+	Py_DECREF(function);
+	Py_XDECREF(result);
+	return waits < 0 ? RAISED : waits ? ENOUGH : MORE;
+}
+
 static int cut_one(struct reading *r)
 {
+	size_t there;
 	unsigned kept = OUR_GET_TERMINATOR | OUR_COLLECT;
 	PyObject *terminator;
 	int result;
@@ -290,10 +304,11 @@ static int cut_one(struct reading *r)
 		return ENOUGH;
 	r->ours =
 		fast_kind_(r->st, Py_TYPE(r->chat))->ours & kept; /* classes may change meanwhile */
+	there = (size_t)(r->end - r->p);
 	terminator = terminator_of(r);
 	if (!terminator)
 		return RAISED;
-	result = cut_at(r, terminator);
+	result = r->replaced ? cut_replaced(r, there, terminator) : cut_at(r, terminator);
 	Py_DECREF(terminator);
 	return result;
 }
@@ -339,12 +354,7 @@ static int finish(struct reading *r, int result)
 	Py_CLEAR(r->owner);
 	if (exception) {
 		drop_exception();
-#if PY_VERSION_HEX >= 0x030c0000
-		PyErr_SetRaisedException(exception);
-#else
-		PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)), exception,
-		              PyException_GetTraceback(exception));
-#endif
+		raise_again(exception);
 		return -1;
 	}
 	return put;

@@ -18,6 +18,7 @@ struct method {
 	PyObject *function;
 	fast_fn *fn;
 	unsigned attachment;
+	PyObject *weak;
 };
 
 PyObject fast_decline_;
@@ -40,8 +41,8 @@ static PyObject *bind_to(PyObject *self, PyObject *obj, PyObject *type)
 
 static bool is_own(PyObject *name)
 {
-	static const char *const own[] = { "__class__", "__get__",    "__call__",
-		                           "__repr__",  "__reduce__", "__reduce_ex__" };
+	static const char *const own[] = { "__get__", "__call__", "__repr__", "__reduce__",
+		                           "__reduce_ex__" };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (PyUnicode_CompareWithASCIIString(name, own[i]) == 0)
@@ -110,6 +111,7 @@ static void dealloc(PyObject *self)
 	PyTypeObject *type = Py_TYPE(self);
 
 	PyObject_GC_UnTrack(self);
+	PyObject_ClearWeakRefs(self);
 	Py_XDECREF(m->function);
 	Py_XDECREF(m->owner);
 	PyObject_GC_Del(self);
@@ -119,6 +121,7 @@ static void dealloc(PyObject *self)
 #if PY_VERSION_HEX >= 0x03090000
 static PyMemberDef members[] = {
 	{ "__vectorcalloffset__", T_PYSSIZET, offsetof(struct method, call), READONLY, NULL },
+	{ "__weaklistoffset__", T_PYSSIZET, offsetof(struct method, weak), READONLY, NULL },
 	{ 0 },
 };
 #endif
@@ -154,6 +157,7 @@ int fast_method_type_(struct state *st)
 	st->method_type->tp_new = NULL;
 #if PY_VERSION_HEX < 0x03090000
 	st->method_type->tp_vectorcall_offset = offsetof(struct method, call);
+	st->method_type->tp_weaklistoffset = offsetof(struct method, weak);
 #endif
 	return 0;
 }
@@ -170,6 +174,7 @@ PyObject *fast_method_(struct state *st, PyObject *function, fast_fn *fn)
 	m->function = Py_NewRef(function);
 	m->fn = fn;
 	m->attachment = st->attachment;
+	m->weak = NULL;
 	PyObject_GC_Track((PyObject *)m);
 	return (PyObject *)m;
 }

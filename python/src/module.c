@@ -99,8 +99,11 @@ static int add_original(struct state *st, int guard, const char *name)
 
 	o->guard = guard;
 	o->name = PyUnicode_InternFromString(name);
-	o->value = original(st->guards[guard].dict, name);
+	o->value = Py_XNewRef(PyDict_GetItemString(st->guards[guard].dict, name));
 	st->original_count++;
+	/* patched before we came: what is there instead is to be asked (gevent), or is missing (eventlet) */
+	if (guard != GUARD_ASYNCORE && !(o->value && PyCFunction_CheckExact(o->value)))
+		Py_XSETREF(o->value, Py_NewRef(st->self));
 	return o->name && o->value ? 0 : -1;
 }
 
@@ -270,6 +273,7 @@ static int take_chat(struct state *st, PyObject *globals, PyObject *cls)
 	};
 	const struct kept of_module[] = {
 		{ "_cut", &st->cut },
+		{ "_cut_round", &st->cut_round },
 		{ "_read_failed", &st->read_failed },
 		{ "_send_failed", &st->chat_send_failed },
 	};

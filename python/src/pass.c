@@ -31,6 +31,7 @@ struct pass {
 	PyObject *python;        /* what goes its way */
 	int64_t ns;              /* -1: for ever */
 	enum fast_mode mode;
+	bool again; /* somebody has another class than when it was asked */
 	struct ready few[FEW], *ready;
 	size_t count;
 };
@@ -269,6 +270,10 @@ static bool take(struct pass *p, const struct ac_found *f)
 		p->w->redo = true; /* of one that is gone, and yet it comes again and again */
 		return true;
 	}
+	if (!e->asked && !fast_has_changed_(p->w) && e->kept_as != Py_TYPE(e->obj)) {
+		fast_entry_dirty_(e);
+		p->again = true;
+	}
 	note(p, e, f->events);
 	return p->mode == BY_POLL || (p->ready[p->count - 1].want && !is_closed(e->fd, f->events));
 }
@@ -364,6 +369,8 @@ static int serve(struct pass *p)
 	return 0;
 }
 
+static PyObject *pass_over(struct pass *p);
+
 static PyObject *wait_and_serve(struct pass *p)
 {
 	struct watch *w = p->w;
@@ -377,6 +384,10 @@ static PyObject *wait_and_serve(struct pass *p)
 	if (w->dead)
 		Py_RETURN_NONE;
 	r = n == -2 ? 0 : take_all(p, n);
+	if (r >= 0 && p->again) {
+		p->again = false;
+		return pass_over(p);
+	}
 	if (r <= 0)
 		return r < 0 ? NULL : python_way(p);
 	if ((n == 0 && p->ns != 0) || w->used % RARELY == 0)

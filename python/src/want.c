@@ -307,6 +307,7 @@ static void settle(struct watch *w, struct entry *e)
 
 	if ((e = find_again(w, &held))) {
 		fast_asked_(e, !quiet);
+		e->kept_as = Py_TYPE(held.obj);
 		if (quiet)
 			set_want(w, e, a.want);
 		else if (e->unsure)

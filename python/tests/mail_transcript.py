@@ -149,6 +149,15 @@ def helpers(lines):
             attempt(lines, 'push', channel.push, arg)
 
 
+def another_state(lines):
+    """A subclass with more states, as for AUTH: no limit is for it."""
+    with channel_of(lines, data_size_limit=5) as channel:
+        channel.smtp_state = 7
+        for _ in range(3):
+            channel.collect_incoming_data(b'123456789')
+        lines.append('%r %r' % (channel.num_bytes, channel.received_lines))
+
+
 def commands_called(lines):
     for extended in (False, True):
         with channel_of(lines) as channel:
@@ -250,7 +259,7 @@ def pure_proxy(lines):
     import smtplib
 
     class Client:
-        outcome = {}
+        outcome, parting = {}, None
 
         def connect(self, *args):
             lines.append('connect %r' % (args,))
@@ -265,6 +274,8 @@ def pure_proxy(lines):
 
         def quit(self):
             lines.append('quit')
+            if self.parting:
+                raise self.parting
 
     real, smtplib.SMTP = smtplib.SMTP, Client
     server = smtpd.PureProxy.__new__(smtpd.PureProxy)
@@ -279,6 +290,10 @@ def pure_proxy(lines):
         attempt(lines, '_deliver', server._deliver, 'f', ['t', 'u'], 'data')
         for text in MESSAGES:
             attempt(lines, 'process_message', server.process_message, ('host', 5), 'f', ['t', 'u'], text)
+    Client.outcome = {'a': (550, b'no')}
+    for parting in (smtplib.SMTPServerDisconnected('gone'), smtplib.SMTPResponseException(421, b'bye')):
+        Client.parting = parting
+        attempt(lines, '_deliver', server._deliver, 'f', ['t', 'u'], 'data')
     attempt(lines, 'PureProxy', smtpd.PureProxy, ('127.0.0.1', 0), ('b', 1), enable_SMTPUTF8=True)
     smtplib.SMTP = real
 
@@ -304,8 +319,9 @@ def arguments(lines):
         lines.append(repr([given, out.getvalue(), told, isinstance(smtpd.DEBUGSTREAM, Heard)]))
 
 
-CALLS = {each.__name__: each for each in (helpers, commands_called, channels_made, names_of_long_ago,
-                                          servers_made, debugging_server, pure_proxy, arguments)}
+CALLS = {each.__name__: each for each in (
+    helpers, another_state, commands_called, channels_made, names_of_long_ago, servers_made, debugging_server,
+    pure_proxy, arguments)}
 
 
 def call(name):

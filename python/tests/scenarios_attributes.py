@@ -233,3 +233,21 @@ def mix_ins(stage):
         stage.passes(1)
         with socket.socket() as _:
             stage.say(cls.__name__, channel in stage.map.values())
+
+
+@scenario
+def a_neighbour_gets_another_class(stage):
+    class Paused(Chat):
+        def readable(self):
+            return False
+
+    for use_poll in (False, True):
+        chats = [stage.channel(Chat, name='%d ' % i) for i in range(20)]
+        stage.passes(20, use_poll)
+        chat, there = chats[7]
+        chat.__class__ = Paused
+        for _ in range(20):
+            there.sendall(b'x\n')
+            chats[3][1].sendall(b'y\n')
+            stage.passes(1, use_poll)
+        stage.map.clear()

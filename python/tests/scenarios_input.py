@@ -176,3 +176,23 @@ def collect_aliased_at_run_time(stage):
     there.sendall(b'c\n')
     stage.passes(1)
     stage.say(chat.incoming)
+
+
+@scenario
+def get_terminator_replaces_the_buffer(stage):
+    class Meddler(Chat):
+        todo = []
+
+        def get_terminator(self):
+            if self.todo:
+                self.ac_in_buffer = self.todo.pop(0)
+            return Chat.get_terminator(self)
+
+    for terminator in (b';', b'ab', 2, 5, None):
+        for buffers in ([b'x'], [b'a;b;c'], [b'', b'zz'], [b'aab'], [b'1234', b'5;']):
+            chat, there = stage.channel(Meddler, terminator=terminator)
+            chat.todo = list(buffers)
+            there.sendall(b'one;two;a')
+            stage.raises(stage.passes, 2)
+            stage.say(repr(terminator), buffers, chat.ac_in_buffer, chat.terminator)
+            chat.close()

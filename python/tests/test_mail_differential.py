@@ -10,7 +10,7 @@ import unittest
 
 from beside import Beside
 
-CALLS = ['helpers', 'commands_called', 'channels_made', 'names_of_long_ago', 'servers_made',
+CALLS = ['helpers', 'another_state', 'commands_called', 'channels_made', 'names_of_long_ago', 'servers_made',
          'debugging_server', 'pure_proxy', 'arguments']
 RANDOM = 400
 
