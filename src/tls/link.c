@@ -9,6 +9,7 @@
  */
 #include "tls.h"
 
+#include <asyncore/relay.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -239,26 +240,30 @@ void ac_tls_link_free_(struct ac_tls_link *l)
 	ac_free_(l);
 }
 
-/* What the close throws away besides the byte that is held: a close_notify behind it would call it all. */
-static bool cuts_output(const struct ac_tls_link *l)
+/* What the library still has to send for it, and throws away. */
+static size_t queued(const struct ac_dispatcher *d)
 {
-	const struct ac_dispatcher *d = l->d;
-	size_t queued = 0;
-
 	if (ac_is_a_(d, &ac_chat_class.d))
-		queued = ac_pending((const struct ac_chat *)d);
-	else if (ac_is_a_(d, AC_DISPATCHER_WITH_SEND))
-		queued = ac_sender_pending((const struct ac_sender *)d);
-	return queued > l->held;
+		return ac_pending((const struct ac_chat *)d);
+	if (ac_is_a_(d, AC_DISPATCHER_WITH_SEND))
+		return ac_sender_pending((const struct ac_sender *)d);
+	if (ac_is_a_(d, AC_RELAY))
+		return ac_relay_pending((const struct ac_relay *)d);
+	return 0;
 }
 
-/* What the kernel does not take of the end goes to it when the channel is gone. */
+/* close_notify calls it all. So there is none where more is thrown away than the byte that is held, nor where
+ * nobody has that byte but the caller, who has not said that it is the last one. What the kernel does not take of
+ * the end goes to it when the channel is gone. */
 static void say_end(struct ac_tls_link *l)
 {
+	size_t queue = queued(l->d);
+
 	ac_tls_flush_(l);
-	if (l->d->reason > 0 || cuts_output(l))
+	if (l->d->reason > 0 || queue > l->held)
 		return;
-	notify(l);
+	if (queue == l->held)
+		notify(l);
 	if (ac_tls_left_(l) && may_notify(l))
 		ac_linger_(l->d, l->out.data + l->out.start, ac_tls_left_(l));
 }
