@@ -3,6 +3,7 @@
 
 #include "../src/map/map.h"
 #include <asyncore/overload.h>
+#include <sys/wait.h>
 
 static void meet_at(struct world *w, struct end *e, struct peer *p, int fds[2])
 {
@@ -231,6 +232,44 @@ static void dispatcher_closes_behind_what_it_sent(void **state)
 	ends(w, &p, true, room);
 }
 
+/* There is room again, and the channel goes: has anything been sent? */
+static bool child_sends(struct world *w, int peer)
+{
+	double until = ac_now(w->map) + 20;
+	char text[4096];
+
+	while (recv(peer, text, sizeof(text), 0) > 0)
+		;
+	while (ac_map_channels(w->map) && ac_now(w->map) < until)
+		ac_poll(w->map, 0.01);
+	return ac_map_channels(w->map) || recv(peer, text, sizeof(text), 0) >= 0;
+}
+
+/* Both have the descriptor and the rest: only who closed the channel sends it. */
+static void forked_child_does_not_send_the_end_too(void **state)
+{
+	struct world *w = *state;
+	char text[4096];
+	struct end e;
+	struct peer p;
+	pid_t child;
+	int status;
+
+	fill(w, &e, &p);
+	ac_close(&e.c->d);
+	assert_int_equal(ac_map_channels(w->map), 1);
+	child = fork();
+	if (child == 0)
+		_exit(child_sends(w, p.fd));
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	UNTIL(w, ac_map_channels(w->map) == 0);
+	assert_in_range(recv(p.fd, text, sizeof(text), 0), 1, 100);
+	assert_int_equal(recv(p.fd, text, sizeof(text), 0), 0);
+	peer_close(&p);
+}
+
 /* Without memory it is dropped, as if nobody had waited. */
 static void no_memory_for_it(void **state)
 {
@@ -259,6 +298,7 @@ int main(void)
 		EACH(closing_all_waits_for_no_end),
 		EACH(output_thrown_away_is_a_truncation),
 		EACH(dispatcher_closes_behind_what_it_sent),
+		EACH(forked_child_does_not_send_the_end_too),
 		EACH(no_memory_for_it),
 	};
 

@@ -3,7 +3,8 @@
  *
  * Design: the channel is gone at once, as after any close. Its descriptor goes to another one that nobody is shown,
  * which sends the rest, drops what comes in, for a close with unread input would reset what is on its way, and
- * closes. It counts as the connection it was, and keeps the loop going.
+ * closes. It counts as the connection it was, and keeps the loop going. The rest is sent by the process that closed:
+ * a child forked since then only closes what it has of it, at the first event.
  * Limits: LINGER_NS in all, less under stress; the bytes given. Not while all channels are closed.
  */
 #include "dispatcher.h"
@@ -16,7 +17,16 @@
 struct lingerer {
 	struct ac_sender s;
 	struct ac_task end;
+	unsigned forks; /* when it began */
 };
+
+/* Closes it in a process that has not begun it. */
+static bool leaves(struct lingerer *l)
+{
+	if (l->forks != ac_forks_)
+		ac_close_(&l->s.d, 0);
+	return l->forks != ac_forks_;
+}
 
 static int give_up(void *arg)
 {
@@ -24,6 +34,8 @@ static int give_up(void *arg)
 	struct ac_dispatcher *d = &l->s.d;
 	char repr[AC_REPR_TEXT];
 
+	if (leaves(l))
+		return 0;
 	ac_count_(d->map, AC_COUNT_STALLED);
 	if (ac_may_say_(d->map, AC_COUNT_STALLED))
 		ac_say_(d, AC_COUNT_STALLED, AC_LOG_WARNING, "closed with %zu bytes unsent: %s",
@@ -35,9 +47,14 @@ static int give_up(void *arg)
 static int drop_input(struct ac_dispatcher *d)
 {
 	char unwanted[DROP_SIZE];
-	ssize_t n = ac_recv(d, unwanted, sizeof(unwanted));
+	ssize_t n = leaves((struct lingerer *)d) ? 0 : ac_recv(d, unwanted, sizeof(unwanted));
 
 	return n < 0 ? (int)n : 0;
+}
+
+static int send_more(struct ac_dispatcher *d)
+{
+	return leaves((struct lingerer *)d) ? 0 : ac_sender_class.handle_write(d);
 }
 
 static int closed(struct ac_dispatcher *d)
@@ -53,6 +70,7 @@ static const struct ac_class lingerer_class = {
 	.flags = AC_OURS | AC_INNER,
 	.limits = { [AC_MAX_OUTPUT] = SIZE_MAX, [AC_MAX_STALL] = SIZE_MAX },
 	.handle_read = drop_input,
+	.handle_write = send_more,
 	.handle_close = closed,
 };
 
@@ -77,6 +95,7 @@ static void send_rest(struct lingerer *l, const void *data, size_t len)
 		ac_close_(d, ENOMEM);
 		return;
 	}
+	l->forks = ac_forks_;
 	d->flags |= AC_IS_LEAVING;
 	ac_sender_flush_(&l->s);
 	ac_task_start_inner_(&l->end, m, ac_map_time_(m) + ac_patience_(m, LINGER_NS), give_up, l);
