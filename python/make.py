@@ -17,7 +17,8 @@ Python 3.11 keeps them, pyftpdlib's from the folder PYFTPDLIB (a tree of release
 else from what apt fetches into build/python/pyftpdlib. What is not there is left out, with a line that says
 so.
 
-QUICK=1, as .ci/run has it, is all of that for the first, the last and 3.11, and CPython's own for the rest.
+QUICK=1, as .ci/run has it, leaves out ours but for the first and the last interpreter and under sanitizers, ours
+without C but for the last, and pyftpdlib's but for the first, the last and 3.11.
 """
 
 import collections
@@ -139,11 +140,12 @@ def suite_parts(version, path, tree):
             yield Part('%s %s, %s' % (version, suite, whose), command, environment, whose != 'control')
 
 
-def own_parts(version, path, tree):
+def own_parts(version, path, tree, pure):
     command = [path, '-W', 'error::ResourceWarning', '-m', 'unittest', 'discover', '-s', TESTS]
     environment = dict(PYTHONPATH=tree, CONTROL=standard_python(), PYFTPDLIB=pyftpdlib())
     yield Part('%s our own' % version, command, environment, True)
-    yield Part('%s our own, without C' % version, command, dict(environment, ASYNCORE_PURE='1'), True)
+    if pure:
+        yield Part('%s our own, without C' % version, command, dict(environment, ASYNCORE_PURE='1'), True)
 
 
 def pyftpdlib_parts(version, path, tree):
@@ -295,14 +297,14 @@ def test_parts(found):
         print('no Python 3.11 with its tests here (libpython3.11-testsuite): CPython\'s own are left out')
     if not has_tests(pyftpdlib()):
         print('no pyftpdlib with its tests to be had (PYFTPDLIB): left out')
-    whole = found
-    if os.environ.get('QUICK'):
-        whole = {min(found, key=by_minor), max(found, key=by_minor), SANITIZED}
+    first, last = min(found, key=by_minor), max(found, key=by_minor)
+    whole = not os.environ.get('QUICK')
     for version, path in found.items():
         tree = os.path.join(OUT, version)
         yield from suite_parts(version, path, tree)
-        if version in whole:
-            yield from own_parts(version, path, tree)
+        if whole or version in (first, last):
+            yield from own_parts(version, path, tree, pure=whole or version == last)
+        if whole or version in (first, last, SANITIZED):
             yield from pyftpdlib_parts(version, path, tree)
         if version == SANITIZED:
             yield from sanitized_parts(version, path)

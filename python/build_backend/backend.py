@@ -26,9 +26,11 @@ CORE = ('src/base/mem.c', 'src/base/clock.c', 'src/base/find.c', 'src/base/buf.c
         'src/poller/select.c', 'src/poller/level.c')
 CORE_HEADERS = ('src/base/base.h', 'src/poller/poller.h', 'src/poller/linux.h', 'include/asyncore.h',
                 'include/asynchat.h')
-PAGES = ('doc/python-differences.md', 'doc/migration.md', 'doc/python.md')  # what the README links to
+# What the README links to.
+PAGES = ('doc/python-differences.md', 'doc/migration.md', 'doc/python.md', 'doc/performance.md')
 FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-O2', '-g', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra',
-         '-Wshadow', '-Wconversion', '-Wwrite-strings', '-Wvla', '-Wno-missing-field-initializers']
+         '-Wshadow', '-Wconversion', '-Wwrite-strings', '-Wvla', '-Wno-missing-field-initializers',
+         '-Werror=implicit-function-declaration']
 
 
 # ---- What there is -------------------------------------------------------------------------------

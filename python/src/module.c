@@ -102,7 +102,7 @@ static int add_original(struct state *st, int guard, const char *name)
 	o->value = Py_XNewRef(PyDict_GetItemString(st->guards[guard].dict, name));
 	st->original_count++;
 	/* patched before we came: what is there instead is to be asked (gevent), or is missing (eventlet) */
-	if (guard != GUARD_ASYNCORE && !(o->value && PyCFunction_CheckExact(o->value)))
+	if (guard != GUARD_ASYNCORE && !(o->value && PyCFunction_Check(o->value)))
 		Py_XSETREF(o->value, Py_NewRef(st->self));
 	return o->name && o->value ? 0 : -1;
 }
