@@ -17,8 +17,8 @@ Python 3.11 keeps them, pyftpdlib's from the folder PYFTPDLIB (a tree of release
 else from what apt fetches into build/python/pyftpdlib. What is not there is left out, with a line that says
 so.
 
-QUICK=1, as .ci/run has it, leaves out ours but for the first and the last interpreter and under sanitizers, ours
-without C but for the last, and pyftpdlib's but for the first, the last and 3.11.
+QUICK=1, as .ci/run has it, leaves out ours but for the first and the last interpreter and under
+sanitizers, ours without C but for the last, and pyftpdlib's but for the first, the last and 3.11.
 """
 
 import collections
