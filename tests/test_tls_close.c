@@ -106,6 +106,41 @@ static void end_that_is_not_read_is_given_up(void **state)
 	peer_close(&p);
 }
 
+static int accept_one(struct ac_dispatcher *d, int fd, const struct ac_addr *peer)
+{
+	return ac_chat_adopt(d->map, &ac_chat_class, fd, peer) ? 0 : -ENOMEM;
+}
+
+static const struct ac_class listener_class = {
+	.super = AC_DISPATCHER,
+	.name = "listener",
+	.size = sizeof(struct ac_dispatcher),
+	.limits = { [AC_MAX_CONNECTIONS] = 1 },
+	.handle_accepted = accept_one,
+};
+
+/* One second, also for what has begun to wait for five. */
+static void stress_that_begins_later_gives_it_up_earlier(void **state)
+{
+	struct world *w = *state;
+	struct ac_dispatcher *listener = ac_new(w->map, &listener_class);
+	double begun = ac_now(w->map);
+	struct end e;
+	struct peer p;
+	int fd;
+
+	fill(w, &e, &p);
+	ac_close(&e.c->d);
+	assert_int_equal(ac_map_set_stress(w->map, 10, 0.01), 0);
+	assert_int_equal(ac_serve(listener, "127.0.0.1:0"), 0);
+	fd = connect_to(listener);
+	UNTIL(w, ac_map_counter(w->map, AC_COUNT_STALLED) == 1);
+	assert_int_equal(ac_map_counter(w->map, AC_COUNT_STRESS), 1);
+	assert_true(ac_now(w->map) - begun < 4.5);
+	close(fd);
+	peer_close(&p);
+}
+
 static void lost_peer_ends_it(void **state)
 {
 	struct world *w = *state;
@@ -294,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(close_notify_goes_out_when_there_is_room_again),
 		EACH(end_that_is_not_read_is_given_up),
+		EACH(stress_that_begins_later_gives_it_up_earlier),
 		EACH(lost_peer_ends_it),
 		EACH(closing_all_waits_for_no_end),
 		EACH(output_thrown_away_is_a_truncation),

@@ -21,10 +21,11 @@
  *
  * A close says close_notify, so that the peer knows that it has everything, unless an error ends the
  * channel, output that a chat, a sender or a relay had queued is thrown away, or the last ac_send was short and
- * nothing was sent since. If the socket has no room for it, or
- * for what ac_send took, the channel is gone as ever, but its descriptor stays until they are sent, for five
- * seconds at most (less under stress; AC_COUNT_STALLED counts those that were not). Until then it keeps the
- * loop going and counts as the connection it was; ac_close_all and ac_map_free do not wait for it.
+ * nothing was sent since. If the socket has no room for it, or for what ac_send took, the channel is gone
+ * as ever, but its descriptor stays until they are sent, for five seconds at most (less under stress;
+ * AC_COUNT_STALLED counts those that were not). Until then it keeps the loop going and counts as the connection
+ * it was; a child forked meanwhile sends nothing of it. ac_close_all and ac_map_free do not wait for it. But what
+ * was closed before by the caller itself may: of a channel whose handle_close calls ac_close_all it stays behind.
  *
  * TLS 1.2 and 1.3 only; renegotiation and compression are refused.
  */

@@ -45,6 +45,7 @@ void ac_sender_flush_(struct ac_sender *s); /* failures doom the channel */
 
 /* linger.c: for a transport's finish. Its last bytes, sent when the channel is gone */
 AC_API void ac_linger_(struct ac_dispatcher *d, const void *data, size_t len);
+void ac_linger_hurry_(struct ac_dispatcher *d); /* its map is under stress; others do not mind */
 
 /* events.c: what AC_DISPATCHER does, for the other classes of the library */
 bool ac_base_readable_(struct ac_dispatcher *d);

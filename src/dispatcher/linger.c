@@ -101,6 +101,17 @@ static void send_rest(struct lingerer *l, const void *data, size_t len)
 	ac_task_start_inner_(&l->end, m, ac_map_time_(m) + ac_patience_(m, LINGER_NS), give_up, l);
 }
 
+void ac_linger_hurry_(struct ac_dispatcher *d)
+{
+	struct lingerer *l = (struct lingerer *)d;
+	int64_t due = ac_map_time_(d->map) + ac_patience_(d->map, LINGER_NS);
+
+	if (!ac_is_a_(d, &lingerer_class) || !ac_task_pending(&l->end) || l->end.due <= due)
+		return;
+	ac_task_cancel(&l->end);
+	ac_task_start_inner_(&l->end, d->map, due, give_up, l);
+}
+
 void ac_linger_(struct ac_dispatcher *d, const void *data, size_t len)
 {
 	struct ac_map *m = d->map;

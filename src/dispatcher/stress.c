@@ -18,6 +18,8 @@ static void bring_forward(struct ac_map *m)
 			ac_look_later_(d);
 		if (d && d->transport->hurried)
 			d->transport->hurried(d);
+		if (d)
+			ac_linger_hurry_(d);
 	}
 }
 
