@@ -3,8 +3,8 @@
  *
  * Design: the child stays a zombie until its process closes, so that its id, and its group's, can still be
  * signalled and mean nobody else. Where the program has reaped it itself the id may be another's: nobody is
- * signalled then. In a forked child a process closes when its parent's child ends: nobody there can tell how. A waiter whose process has closed goes on by itself until the child can be
- * reaped; if the map goes first it waits a moment for a child that it has killed.
+ * signalled then. In a forked child a process closes when its parent's child ends: nobody there can tell how.
+ * A waiter whose process has closed goes on by itself until the child can be reaped; if the map goes first it waits a moment for a child that it has killed.
  */
 #include "process.h"
 

@@ -52,14 +52,8 @@ static int epoll_set(struct ac_poller *p, int fd, uint64_t token, unsigned old, 
 static int epoll_wait_for(struct ac_poller *p, int64_t timeout_ns)
 {
 	struct epoll_poller *e = (struct epoll_poller *)p;
-	int n = epoll_wait(e->fd, e->events, BATCH, ac_poller_ms_(timeout_ns));
 
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	for (int i = 0; i < n; i++)
-		p->found[i] = (struct ac_found){ e->events[i].data.u64,
-			                         ac_linux_events_(e->events[i].events) };
-	return n;
+	return ac_linux_wait_(p, e->fd, e->events, BATCH, timeout_ns);
 }
 
 static int epoll_own_fd(struct ac_poller *p)

@@ -108,13 +108,7 @@ static int level_wait(struct ac_poller *p, int64_t timeout_ns)
 			return 0;
 		timeout_ns = 0;
 	}
-	n = epoll_wait(l->fd, l->events, (int)l->room, ac_poller_ms_(timeout_ns));
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	for (int i = 0; i < n; i++)
-		p->found[i] = (struct ac_found){ l->events[i].data.u64,
-			                         ac_linux_events_(l->events[i].events) };
-	return n;
+	return ac_linux_wait_(p, l->fd, l->events, (int)l->room, timeout_ns);
 }
 
 static int level_own_fd(struct ac_poller *p)

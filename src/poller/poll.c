@@ -2,7 +2,8 @@
  * poll.c — poll, in nanoseconds.
  *
  * Invariants: place[fd] is the descriptor's index in pollfds plus one, 0 while it is not watched;
- * tokens[i] belongs to pollfds[i]. Both arrays are dense: the last entry fills a hole. cap of them fit. No descriptor has two entries, whatever the caller believes: one that was closed
+ * tokens[i] belongs to pollfds[i]. Both arrays are dense: the last entry fills a hole. cap of them fit.
+ * No descriptor has two entries, whatever the caller believes: one that was closed
  * without a word and is used again takes over the entry.
  */
 #include "poller.h"
